@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Log lines on stderr (or --log-file): one start line, then transitions and problems only.
+ * text:  `lifesign: what happened`;  json: {"time","level","app","event","probe","from","to","reason","detail"}.
+ * Threads: any; a line is one write(2), never torn, never blocks the caller longer than that write.
+ * Failure: a line that cannot be written is lost silently: logging never stops the program.
+ */
+#ifndef LS_LOG_H
+#define LS_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/* One line in fields; NULL fields are left out (text) or null (JSON). `detail` is the sentence for people. */
+struct log_line {
+	enum log_level level;
+	const char *event; /* one word: start, transition, coverage, agent, config, listen, … */
+	const char *probe; /* live, ready, startup */
+	const char *from, *to;
+	const char *reason; /* a code of the contract */
+	const char *detail;
+};
+
+/* `app` is the service name, kept by pointer. `file` NULL = stderr; returns 0 or -errno of opening it. */
+int log_start(enum log_format format, enum log_level level, const char *app, const char *file);
+
+void log_emit(const struct log_line *line);
+
+/* The common case: an event word and a sentence. */
+void log_event(enum log_level level, const char *event, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The health of one service as the sampler saw it at one moment: immutable once published, read by any
+ * number of request handlers, freed a grace period after the next one took its place.
+ *
+ * Threads: the sampler alone builds and publishes; handlers read between snapshot_hold and
+ * snapshot_release. This is the only file that knows RCU (liburcu, memb flavour).
+ * Memory: one allocation for the struct and its arrays; `rendered` is filled lazily by serve.
+ */
+#ifndef LS_SNAPSHOT_H
+#define LS_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "judge/record.h"
+
+enum {
+	SNAPSHOT_EVENTS = 64,
+	SNAPSHOT_REASONS = 16,
+	SNAPSHOT_LISTENERS = 64,
+	SNAPSHOT_ADDRESS = 64,
+	SNAPSHOT_DETAIL = 256,
+	SNAPSHOT_EXE = 64
+};
+
+/* One reason of live, ready or startup. Codes point at static strings of judge/codes.h. */
+struct snapshot_reason {
+	enum reason_code code;
+	enum held_code held;  /* HELD_NO when it counts */
+	int64_t since;        /* CLOCK_BOOTTIME ns */
+	char detail[SNAPSHOT_DETAIL]; /* free text for people; may be empty = null */
+};
+
+struct snapshot_answer {
+	bool ok;
+	unsigned reason_count;
+	struct snapshot_reason reasons[SNAPSHOT_REASONS];
+};
+
+struct snapshot_process {
+	pid_t pid, ns_pid, parent; /* ns_pid: in its own pid namespace; 0 unknown */
+	char exe[SNAPSHOT_EXE];    /* base name */
+	enum process_role role;
+	enum coverage coverage;
+	char coverage_why[SNAPSHOT_DETAIL]; /* empty, or why the shim does not cover it and what to do */
+	uint32_t first_thread, thread_count; /* slice of threads[] */
+};
+
+struct snapshot_thread {
+	pid_t tid;
+	char name[16];
+	enum thread_role role;
+	enum thread_state state;
+	const char *op;  /* static: the libc function's name, or NULL when in none */
+	int64_t since;   /* CLOCK_BOOTTIME ns: when the agent first saw it so */
+	uint64_t beats;
+	bool home;
+	struct wait_target waits_for; /* kind TARGET_NONE = null */
+};
+
+struct snapshot_listener {
+	char address[SNAPSHOT_ADDRESS]; /* "0.0.0.0:6379", "[::]:80", "unix:/path" */
+	uint32_t queue, backlog;
+	pid_t pid; /* a process that holds it; 0 unknown */
+};
+
+struct snapshot_event {
+	int64_t wall_ns;
+	enum event_what what;
+	char from[16], to[16];
+	enum reason_code reason; /* REASON_NONE = null */
+	char subject[64];        /* empty = null */
+};
+
+struct snapshot_service { /* of the processes of the service, for metrics */
+	double cpu_seconds;       /* never falls */
+	uint64_t resident_bytes;
+	uint32_t open_fds;
+	bool open_fds_known;
+	uint32_t threads;
+};
+
+struct snapshot {
+	/* identity */
+	char service[64];
+	char version[64]; /* empty = null */
+	/* when */
+	int64_t sampled;  /* CLOCK_BOOTTIME ns of the sample it was made of */
+	int64_t wall;     /* CLOCK_REALTIME ns of the same moment */
+	int64_t tick_ns;  /* liveness.sampleSeconds */
+	int64_t started;  /* CLOCK_BOOTTIME ns: when `run` started (survives agents) */
+	/* verdicts */
+	enum verdict verdict;
+	struct snapshot_answer live, ready, startup;
+	bool observe;
+	/* counts */
+	struct worker_counts workers;
+	uint64_t beats_total;
+	uint64_t coverage_counts[COVERAGE_COUNT];
+	struct snapshot_service service_usage;
+	double lock_wait_seconds; /* longest present lock wait */
+	uint64_t transitions[3];  /* live, ready, startup: changes so far; survive agents */
+	/* the agent itself */
+	pid_t agent_pid;
+	unsigned agent_restarts;
+	bool bare; /* came up without a segment after a crash loop */
+	double sweep_seconds;
+	uint64_t overruns;
+	uint64_t threads_refused; /* found no slot */
+	unsigned config_generation; /* counts reloads that were looked at; survives agents */
+	char config_error[SNAPSHOT_DETAIL]; /* empty when the last reload was taken over */
+	/* lists */
+	unsigned process_count, thread_count, listener_count, event_count;
+	struct snapshot_process *processes; /* [0] is the main process */
+	struct snapshot_thread *threads;
+	struct snapshot_listener listeners[SNAPSHOT_LISTENERS];
+	struct snapshot_event events[SNAPSHOT_EVENTS]; /* oldest first */
+	/* lazily made by serve, one for each representation: atomic, first writer wins, freed with the snapshot */
+	void *rendered[16];
+};
+
+/* Owned by the sampler until published. Arrays are zeroed and hold the given number of rows. NULL: no memory. */
+struct snapshot *snapshot_new(unsigned processes, unsigned threads);
+
+/* Makes `next` the one that readers see and frees the one before after a grace period (may block for it). */
+void snapshot_publish(struct snapshot *next);
+
+/* Called by snapshot_publish for each entry of rendered[] that is not NULL; set once before the first publish. */
+void snapshot_on_free(void (*destroy)(void *rendered));
+
+/*
+ * The sampler's sign of life beside the snapshot: CLOCK_BOOTTIME ns of the last finished tick. A snapshot
+ * that did not change stays published, so its age is counted from here. Atomic.
+ */
+void snapshot_beat(int64_t boot_ns);
+int64_t snapshot_last_beat(void);
+
+/* Reader threads: register once before the first hold, unregister before they end. */
+void snapshot_reader_enter(void);
+void snapshot_reader_leave(void);
+
+/* Between hold and release the snapshot stays valid; nothing in between may block. NULL before the first publish. */
+struct snapshot *snapshot_hold(void);
+void snapshot_release(void);
+
+#endif
