@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "judge/verdict.h"
+
+static void add_reason(struct reason_list *list, enum reason_code code, enum held_code held, int64_t since)
+{
+	if (list->count < VERDICT_REASONS)
+		list->items[list->count++] = (struct reason){.code = code, .held = held, .since = since};
+}
+
+static bool any_counts(const struct reason_list *list)
+{
+	for (unsigned i = 0; i < list->count; i++) {
+		if (list->items[i].held == HELD_NO)
+			return true;
+	}
+	return false;
+}
+
+static void judge_live(const struct service_facts *facts, struct verdicts *out)
+{
+	if (facts->exited)
+		add_reason(&out->live, REASON_EXITED, facts->observe ? HELD_OBSERVE : HELD_NO, facts->exited);
+	out->live_ok = !any_counts(&out->live);
+	if (!out->live_ok)
+		out->verdict = VERDICT_DEAD;
+	else
+		out->verdict = facts->covered && !facts->bare ? VERDICT_ALIVE : VERDICT_UNKNOWN;
+}
+
+static void judge_startup(const struct service_facts *facts, struct verdicts *out)
+{
+	if (facts->startup == STARTUP_STARTING)
+		add_reason(&out->startup, REASON_STARTING, HELD_NO, facts->starting);
+	if (facts->startup == STARTUP_TIMEOUT)
+		add_reason(&out->startup, REASON_START_TIMEOUT, HELD_NO, facts->starting);
+	out->startup_ok = facts->startup == STARTUP_DONE;
+}
+
+/* Without a segment readiness follows the port, if there is one to ask. */
+static bool bare_port_is_closed(const struct service_facts *facts)
+{
+	return facts->bare && facts->port_known && !facts->port_accepts;
+}
+
+static void judge_ready(const struct service_facts *facts, struct verdicts *out)
+{
+	struct reason_list *ready = &out->ready;
+
+	if (facts->exited)
+		add_reason(ready, REASON_EXITED, HELD_NO, facts->exited);
+	for (unsigned i = 0; i < out->startup.count; i++)
+		ready->items[ready->count++] = out->startup.items[i];
+	if (facts->draining)
+		add_reason(ready, REASON_DRAINING, HELD_NO, facts->draining);
+	if (facts->suspended && facts->now - facts->suspended >= SUSPENDED_NOT_READY_NS)
+		add_reason(ready, REASON_SUSPENDED, HELD_NO, facts->suspended);
+	if (bare_port_is_closed(facts) && out->startup_ok)
+		add_reason(ready, REASON_STARTING, HELD_NO, facts->now);
+	out->ready_ok = !any_counts(ready);
+}
+
+void verdict_judge(const struct service_facts *facts, struct verdicts *out)
+{
+	*out = (struct verdicts){0};
+	judge_live(facts, out);
+	judge_startup(facts, out);
+	judge_ready(facts, out);
+}

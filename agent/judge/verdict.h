@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From what was seen of a service to the three answers. Pure: no clock, no I/O, no allocation; the same
+ * facts always give the same verdict, and no reason stands without its fact.
+ */
+#ifndef LS_VERDICT_H
+#define LS_VERDICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "judge/record.h"
+#include "judge/startup.h"
+
+enum { VERDICT_REASONS = 16 };
+
+/* The facts of one sample. Times are CLOCK_BOOTTIME ns of when the fact was first seen; 0 = it does not hold. */
+struct service_facts {
+	int64_t now;
+	bool bare;             /* the agent sees no segment */
+	bool covered;          /* a process that counts leaves traces: its silence or progress can be read */
+	int64_t exited;        /* the main process is gone or a zombie, and no descendant serves */
+	int64_t suspended;     /* the main process is stopped (SIGSTOP) */
+	int64_t draining;
+	int64_t starting;      /* when the main process began, while start-up lasts */
+	enum startup_state startup;
+	bool port_accepts;     /* bare only: the port of the service takes connections */
+	bool port_known;       /* bare only: there is a port to ask */
+	bool observe;
+};
+
+struct reason {
+	enum reason_code code;
+	enum held_code held;
+	int64_t since;
+};
+
+struct reason_list {
+	unsigned count;
+	struct reason items[VERDICT_REASONS];
+};
+
+struct verdicts {
+	enum verdict verdict; /* what live says */
+	bool live_ok, ready_ok, startup_ok;
+	struct reason_list live, ready, startup;
+};
+
+/* Not ready once the main process has been stopped this long (CONTRACT: after 2 s). */
+#define SUSPENDED_NOT_READY_NS INT64_C(2000000000)
+
+void verdict_judge(const struct service_facts *facts, struct verdicts *out);
+
+#endif

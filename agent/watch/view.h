@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent's view of a segment: mapped read-only, checked once, then copied slot by slot. What is copied
+ * may be anything (every process of the service can write it); indexes and strings are bounded here.
+ * Threads: the sampler. Failure: a segment that does not check is refused with -EPROTO or -errno.
+ */
+#ifndef LS_VIEW_H
+#define LS_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct view {
+	const unsigned char *base;
+	size_t bytes;
+	uint32_t slot_count, slot_bytes;
+	uint32_t process_count, process_bytes;
+	size_t slot_offset, process_offset;
+};
+
+/* A coherent copy of a claimed slot (G4), or `torn` when it changed while being copied. */
+struct slot_record {
+	uint64_t claim;
+	pid_t pid, tid;
+	uint32_t process;
+	uint64_t stamp;
+	uint64_t call, entries, base, object, extra, caller, start_routine;
+	bool torn;
+};
+
+struct process_record {
+	uint64_t claim;
+	pid_t pid, parent;
+	uint64_t stamp;
+	uint32_t libc, flags, missing;
+	int64_t queue_depth;
+};
+
+struct segment_counters {
+	uint64_t started, ended, refused;
+};
+
+int view_open(struct view *view, int fd);
+void view_close(struct view *view);
+
+/* `claim` of slot `index`, 0 = free: one load, for the sweep. */
+uint64_t view_slot_claim(const struct view *view, uint32_t index);
+uint64_t view_slot_entries(const struct view *view, uint32_t index);
+
+/* False when the slot is free. */
+bool view_slot(const struct view *view, uint32_t index, struct slot_record *out);
+bool view_process(const struct view *view, uint32_t index, struct process_record *out);
+void view_counters(const struct view *view, struct segment_counters *out);
+
+#endif
