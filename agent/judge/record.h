@@ -24,7 +24,7 @@ enum thread_role { THREAD_MAIN, THREAD_LOOP, THREAD_LISTENER, THREAD_WORKER, THR
 enum process_role { PROCESS_MAIN, PROCESS_WORKER, PROCESS_CHILD, PROCESS_ROLE_COUNT };
 enum coverage { COVERAGE_SHIM, COVERAGE_OUTSIDE, COVERAGE_SLOTS, COVERAGE_NONE, COVERAGE_COUNT };
 
-/* The codes of the contract; texts in judge/codes.c. */
+/* The codes of the contract; texts in judge/texts.c. */
 enum reason_code {
 	REASON_NONE,
 	/* live */

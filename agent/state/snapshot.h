@@ -22,13 +22,15 @@ enum {
 	SNAPSHOT_LISTENERS = 64,
 	SNAPSHOT_ADDRESS = 64,
 	SNAPSHOT_DETAIL = 256,
-	SNAPSHOT_EXE = 64
+	SNAPSHOT_EXE = 64,
+	SNAPSHOT_RENDERED = 32
 };
 
-/* One reason of live, ready or startup. Codes point at static strings of judge/codes.h. */
+/* One reason of live, ready or startup. Texts of the codes: judge/texts.c. */
 struct snapshot_reason {
 	enum reason_code code;
 	enum held_code held;  /* HELD_NO when it counts */
+	bool minor;           /* below the limit that fails its probe: shown, degrades, fails no check */
 	int64_t since;        /* CLOCK_BOOTTIME ns */
 	char detail[SNAPSHOT_DETAIL]; /* free text for people; may be empty = null */
 };
@@ -118,7 +120,7 @@ struct snapshot {
 	struct snapshot_listener listeners[SNAPSHOT_LISTENERS];
 	struct snapshot_event events[SNAPSHOT_EVENTS]; /* oldest first */
 	/* lazily made by serve, one for each representation: atomic, first writer wins, freed with the snapshot */
-	void *rendered[16];
+	void *rendered[SNAPSHOT_RENDERED];
 };
 
 /* Owned by the sampler until published. Arrays are zeroed and hold the given number of rows. NULL: no memory. */
@@ -137,7 +139,10 @@ void snapshot_on_free(void (*destroy)(void *rendered));
 void snapshot_beat(int64_t boot_ns);
 int64_t snapshot_last_beat(void);
 
-/* Reader threads: register once before the first hold, unregister before they end. */
+/*
+ * Reader threads register before the first hold; more calls do nothing. A thread that ends is unregistered by
+ * itself, the main thread aside, which ends with the process.
+ */
 void snapshot_reader_enter(void);
 void snapshot_reader_leave(void);
 
