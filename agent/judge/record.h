@@ -87,6 +87,7 @@ struct wait_target {
 	uint64_t object; /* address, fd, tid or pid by kind */
 	int32_t owner;   /* tid of the thread that holds it, 0 unknown */
 	bool timed;      /* ends by itself */
+	uint64_t futex;  /* where the kernel says it sleeps, 0 unknown or no futex */
 };
 
 struct worker_counts {

@@ -137,6 +137,7 @@ static uint64_t track_check(const struct notebook_track *track)
 	sum = mix(sum, track->stamp ^ track->entries);
 	sum = mix(sum, track->call ^ track->caller);
 	sum = mix(sum, (uint64_t)track->since ^ track->role);
+	sum = mix(sum, track->noted);
 	for (unsigned i = 0; i < HOME_SITES; i++)
 		sum = mix(sum, track->home.sites[i].caller ^ (uint64_t)track->home.sites[i].op << 32 ^
 				       track->home.sites[i].returns);

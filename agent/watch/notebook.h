@@ -74,6 +74,7 @@ struct notebook_track {
 	uint64_t call;
 	uint64_t caller;
 	int64_t since;    /* CLOCK_BOOTTIME ns: when it was first seen as it is */
+	uint64_t noted;   /* entries when its wait was last noted in `home`, 0 = never */
 	uint32_t role;    /* enum thread_role */
 	uint32_t reserved;
 	struct home home;

@@ -95,6 +95,11 @@ uint64_t view_slot_entries(const struct view *view, uint32_t index)
 	return load(&slot_at(view, index)->entries);
 }
 
+uint64_t view_slot_call(const struct view *view, uint32_t index)
+{
+	return load(&slot_at(view, index)->call);
+}
+
 static void copy_slot(const struct segment_slot *slot, struct slot_record *out)
 {
 	out->claim = load(&slot->claim);

@@ -48,6 +48,7 @@ void view_close(struct view *view);
 /* `claim` of slot `index`, 0 = free: one load, for the sweep. */
 uint64_t view_slot_claim(const struct view *view, uint32_t index);
 uint64_t view_slot_entries(const struct view *view, uint32_t index);
+uint64_t view_slot_call(const struct view *view, uint32_t index);
 
 /* False when the slot is free. */
 bool view_slot(const struct view *view, uint32_t index, struct slot_record *out);

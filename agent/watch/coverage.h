@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is a process covered by the shim, and if not, why not and what to do about it.
+ * Threads: the sampler. Failure: what cannot be found out is said so.
+ */
+#ifndef LS_COVERAGE_H
+#define LS_COVERAGE_H
+
+#include "watch/tree.h"
+
+/* How long a process may take to join before it counts as not covered; the contract promises the log line in 2 s. */
+#define COVERAGE_GRACE_NS INT64_C(700000000)
+
+/* Sets row->coverage and row->why; logs once what is not covered and stays. */
+void coverage_refresh(struct process_row *row, int64_t now);
+
+#endif

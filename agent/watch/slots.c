@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watch/slots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "judge/calls.h"
+#include "judge/home.h"
+#include "lifesign/segment.h"
+
+/* A start time of /proc is rounded down to a clock tick; a claim before it by more than this is somebody else's. */
+#define START_TOLERANCE_NS (20 * NS_PER_MS)
+
+int slots_start(struct slots *slots, int segment_fd, struct notebook *notebook)
+{
+	int ret;
+
+	*slots = (struct slots){.notebook = notebook};
+	ret = view_open(&slots->view, segment_fd);
+	if (ret < 0)
+		return ret;
+	if (slots->view.slot_count > notebook->slots)
+		slots->view.slot_count = notebook->slots; /* both are powers of two: a smaller notebook sees the first ones */
+	slots->now = calloc(slots->view.slot_count, sizeof(*slots->now));
+	slots->order = calloc(slots->view.slot_count, sizeof(*slots->order));
+	return slots->now && slots->order ? 0 : -ENOMEM;
+}
+
+static uint32_t op_of(uint64_t call)
+{
+	return (uint32_t)(call & CALL_OP_MASK);
+}
+
+/* Waiting at a site counts as seen there when it was found there twice, or when the site can only be a wait. */
+static void note_wait(struct notebook_track *track, bool parked)
+{
+	uint32_t op = op_of(track->call);
+	enum call_class class = call_info(op)->class;
+	bool always = class == CLASS_EVENT || class == CLASS_ACCEPT || class == CLASS_COND || class == CLASS_SIGNAL;
+
+	if (!op || (!parked && !always) || track->noted == track->entries)
+		return;
+	home_note_wait(&track->home, op, track->caller, track->noted != 0);
+	track->noted = track->entries;
+}
+
+/* A thread that this agent sees for the first time; the notebook may know it from the agent before. */
+static void adopt(struct notebook_track *track, const struct slot_record *record, int64_t now)
+{
+	if (notebook_track_is_valid(track) && track->claim == record->claim && track->stamp == record->stamp)
+		return;
+	*track = (struct notebook_track){.claim = record->claim, .stamp = record->stamp, .since = now};
+}
+
+static void follow(struct slots *slots, uint32_t index, struct notebook_track *track, int64_t now)
+{
+	struct slot_now *slot = &slots->now[index];
+	struct slot_record record;
+
+	if (!view_slot(&slots->view, index, &record))
+		return;
+	notebook_track_open(track);
+	if (!slot->known || slot->record.claim != record.claim) {
+		*slot = (struct slot_now){.row = UINT32_MAX};
+		adopt(track, &record, now);
+		slots->strangers = true;
+	}
+	slot->moved = track->entries != record.entries;
+	if (slot->moved || track->call != record.call) {
+		track->since = now;
+		track->entries = record.entries;
+		track->call = record.call;
+		track->caller = record.caller;
+		slot->waits_read = slot->kernel_read = 0;
+		slot->kernel_state = 0;
+		slot->waits_for = (struct wait_target){0};
+	}
+	if (!record.torn)
+		note_wait(track, false);
+	notebook_track_close(track);
+	slot->record = record;
+	slot->known = true;
+	slots->changed = true;
+}
+
+static void forget(struct slots *slots, uint32_t index)
+{
+	slots->now[index] = (struct slot_now){0};
+	slots->changed = true;
+	slots->strangers = true; /* the order has a hole */
+}
+
+/* Nothing has changed since the tick before: it is parked. */
+static void stay(struct slots *slots, uint32_t index, struct notebook_track *track)
+{
+	struct slot_now *slot = &slots->now[index];
+
+	if (slot->moved)
+		slots->changed = true;
+	slot->moved = false;
+	if (track->noted != track->entries && op_of(track->call)) {
+		notebook_track_open(track);
+		note_wait(track, true);
+		notebook_track_close(track);
+	}
+}
+
+void slots_sweep(struct slots *slots, int64_t now)
+{
+	const struct view *view = &slots->view;
+	uint64_t beats = 0;
+	uint32_t claimed = 0;
+
+	slots->changed = false;
+	for (uint32_t i = 0; i < view->slot_count; i++) {
+		struct notebook_track *track = &slots->notebook->tracks[i];
+		uint64_t entries = view_slot_entries(view, i), claim = view_slot_claim(view, i);
+
+		beats += entries;
+		if (!claim) {
+			if (slots->now[i].known)
+				forget(slots, i);
+			continue;
+		}
+		claimed++;
+		if (slots->now[i].known && claim == track->claim && entries == track->entries && view_slot_call(view, i) == track->call)
+			stay(slots, i, track);
+		else
+			follow(slots, i, track, now);
+	}
+	slots->beats = beats;
+	slots->claimed = claimed;
+}
+
+static const struct slots *sorting; /* owner: the sampler, for the duration of one qsort */
+
+static int by_row_and_tid(const void *a, const void *b)
+{
+	const struct slot_now *left = &sorting->now[*(const uint32_t *)a], *right = &sorting->now[*(const uint32_t *)b];
+
+	if (left->row != right->row)
+		return left->row < right->row ? -1 : 1;
+	return left->record.tid < right->record.tid ? -1 : left->record.tid > right->record.tid;
+}
+
+/* A claim is stale when the kernel says that its process began after it (G5). */
+static bool is_stale(const struct process_row *row, const struct slot_record *record)
+{
+	return row->start_ns > record->stamp + (uint64_t)START_TOLERANCE_NS;
+}
+
+/* pid -> row of the tree, rebuilt by each assignment. */
+enum { PID_BUCKETS = 8192 };
+static uint32_t pid_rows[PID_BUCKETS]; /* owner: the sampler; row + 1, 0 = empty; open addressing */
+
+static void index_tree(const struct tree *tree)
+{
+	memset(pid_rows, 0, sizeof(pid_rows));
+	for (uint32_t i = 0; i < tree->count; i++) {
+		uint32_t at = (uint32_t)tree->rows[i].pid % PID_BUCKETS;
+
+		while (pid_rows[at])
+			at = (at + 1) % PID_BUCKETS;
+		pid_rows[at] = i + 1;
+	}
+}
+
+static uint32_t row_of(const struct tree *tree, pid_t pid)
+{
+	for (uint32_t at = (uint32_t)pid % PID_BUCKETS; pid_rows[at]; at = (at + 1) % PID_BUCKETS) {
+		if (tree->rows[pid_rows[at] - 1].pid == pid)
+			return pid_rows[at] - 1;
+	}
+	return UINT32_MAX;
+}
+
+void slots_assign(struct slots *slots, struct tree *tree)
+{
+	index_tree(tree);
+	slots->order_count = 0;
+	slots->strangers = false;
+	for (uint32_t i = 0; i < slots->view.slot_count; i++) {
+		struct slot_now *slot = &slots->now[i];
+
+		if (!slot->known)
+			continue;
+		slot->row = row_of(tree, slot->record.pid);
+		slot->live = slot->row != UINT32_MAX && !is_stale(&tree->rows[slot->row], &slot->record);
+		if (slot->live)
+			slots->order[slots->order_count++] = i;
+		else
+			slots->strangers = true;
+	}
+	sorting = slots;
+	qsort(slots->order, slots->order_count, sizeof(*slots->order), by_row_and_tid);
+}

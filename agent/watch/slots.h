@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sweep: every tick over all thread slots, told apart from the tick before. What must outlive the
+ * agent is in the notebook's tracks; what can be found again is in slot_now.
+ * Threads: the sampler. Memory: one row a slot, touched only where a slot is claimed.
+ */
+#ifndef LS_SLOTS_H
+#define LS_SLOTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "judge/record.h"
+#include "watch/notebook.h"
+#include "watch/tree.h"
+#include "watch/view.h"
+
+struct slot_now {
+	bool live;        /* claimed, of a process of the tree, and not stale */
+	bool known;       /* the record below was taken */
+	bool moved;       /* entered another call since the tick before */
+	bool serves;      /* waits on a set that holds a listener or an accepted connection */
+	char kernel_state; /* of /proc, for suspects; 0 not asked */
+	char name[16];
+	uint32_t row;     /* of the tree, valid while live */
+	struct slot_record record;
+	enum thread_state state;
+	enum thread_role role;
+	struct wait_target waits_for;
+	int64_t name_read, kernel_read, waits_read, serves_read; /* CLOCK_BOOTTIME ns, 0 never */
+};
+
+struct slots {
+	struct view view;
+	struct notebook *notebook;
+	struct slot_now *now;
+	uint32_t *order;      /* indexes of live slots, by process row and tid; order_count of them */
+	uint32_t order_count;
+	uint32_t claimed;     /* slots claimed at the last sweep, live or not */
+	bool strangers;       /* some belong to a process that the tree does not know yet */
+	bool changed;         /* something differs from the tick before */
+	uint64_t beats;       /* sum of entries over all slots (G2) */
+};
+
+/* Takes over the view; 0 or -errno. */
+int slots_start(struct slots *slots, int segment_fd, struct notebook *notebook);
+
+/* One pass over all slots. */
+void slots_sweep(struct slots *slots, int64_t now);
+
+/* After the tree changed: which slots belong to whom, in which order. */
+void slots_assign(struct slots *slots, struct tree *tree);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listening sockets of this network namespace with their accept queues, and the inodes of connections that
+ * came in through given ports, from the kernel's sock_diag (no rights needed; man 7 sock_diag).
+ * For listening TCP sockets idiag_rqueue is the present accept queue and idiag_wqueue the backlog.
+ * Threads: the sampler. Failure: -errno; without sock_diag there are no listeners to show.
+ */
+#ifndef LS_SOCK_DIAG_H
+#define LS_SOCK_DIAG_H
+
+#include <stdint.h>
+
+enum { SOCK_DIAG_LISTENERS = 512, SOCK_DIAG_ADDRESS = 64, SOCK_DIAG_INBOUND = 4096 };
+
+struct diag_listener {
+	uint64_t inode;
+	uint32_t queue, backlog;
+	uint16_t port; /* 0 for unix sockets */
+	char address[SOCK_DIAG_ADDRESS];
+};
+
+/* All stream listeners, TCP and unix; the count or -errno. */
+int sock_diag_listeners(struct diag_listener *out, unsigned max);
+
+/* Inodes of established TCP sockets whose local port is `port`; the count or -errno. */
+int sock_diag_inbound(uint16_t port, uint64_t *inodes, unsigned max);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watch/suspects.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "judge/calls.h"
+#include "judge/thread.h"
+#include "lifesign/segment.h"
+#include "watch/procfs.h"
+#include "watch/serving.h"
+#include "watch/waits.h"
+
+/* How often one thread is asked again, and how many questions one tick may ask: each costs 1 to 5 us. */
+#define NAME_EVERY_NS (10 * NS_PER_SECOND)
+#define KERNEL_EVERY_NS (500 * NS_PER_MS)
+#define WAITS_EVERY_NS NS_PER_SECOND
+#define SERVES_EVERY_NS (2 * NS_PER_SECOND)
+enum { NAMES = 200, KERNELS = 200, WAITS = 100, SERVINGS = 32 };
+
+struct budget {
+	unsigned names, kernels, waits, servings;
+};
+
+static bool is_due(int64_t last, int64_t every, int64_t now)
+{
+	return !last || now - last >= every;
+}
+
+static void look_name(struct slot_now *slot, const struct process_row *row, int64_t now)
+{
+	if (proc_thread_name(row->pid, slot->record.tid, slot->name) < 0)
+		(void)snprintf(slot->name, sizeof(slot->name), "%s", row->name);
+	slot->name_read = now;
+}
+
+static void look_kernel(struct slot_now *slot, const struct process_row *row, int64_t now)
+{
+	struct proc_stat stat;
+
+	slot->kernel_state = proc_thread_stat(row->pid, slot->record.tid, &stat) < 0 ? 0 : stat.state;
+	slot->kernel_read = now;
+}
+
+static struct thread_look look_of(const struct slots *slots, uint32_t index, const struct process_row *row)
+{
+	const struct slot_now *slot = &slots->now[index];
+	const struct notebook_track *track = &slots->notebook->tracks[index];
+
+	return (struct thread_look){
+		.op = (uint32_t)(track->call & CALL_OP_MASK),
+		.caller = track->caller,
+		.moved = slot->moved,
+		.kernel_state = slot->kernel_state,
+		.main = slot->record.tid == row->ns_pid,
+		.serves = slot->serves,
+		.home = track->home,
+	};
+}
+
+static void keep_role(struct slot_now *slot, struct notebook_track *track)
+{
+	if (track->role == (uint32_t)slot->role)
+		return;
+	notebook_track_open(track);
+	track->role = (uint32_t)slot->role;
+	notebook_track_close(track);
+}
+
+static void look_at(struct slots *slots, uint32_t index, const struct tree *tree, struct listeners *listeners, int64_t now,
+	struct budget *left)
+{
+	struct slot_now *slot = &slots->now[index];
+	struct notebook_track *track = &slots->notebook->tracks[index];
+	const struct process_row *row = &tree->rows[slot->row];
+	struct thread_look look = look_of(slots, index, row);
+
+	if (is_due(slot->name_read, NAME_EVERY_NS, now) && left->names && left->names--)
+		look_name(slot, row, now);
+	if (thread_is_suspect(&look) && is_due(slot->kernel_read, KERNEL_EVERY_NS, now) && left->kernels && left->kernels--)
+		look_kernel(slot, row, now);
+	if (!slot->moved && look.op && is_due(slot->waits_read, WAITS_EVERY_NS, now) && left->waits && left->waits--) {
+		waits_look(row, &slot->record, &slot->waits_for);
+		slot->waits_read = now;
+	}
+	if (serving_is_possible(look.op) && !slot->serves && is_due(slot->serves_read, SERVES_EVERY_NS, now) && left->servings &&
+		left->servings--) {
+		slot->serves = serving_look(row, &slot->record, listeners, now);
+		slot->serves_read = now;
+	}
+	look = look_of(slots, index, row);
+	slot->state = thread_judge_state(&look);
+	slot->role = thread_judge_role(&look, (enum thread_role)track->role);
+	keep_role(slot, track);
+}
+
+void suspects_look(struct slots *slots, const struct tree *tree, struct listeners *listeners, int64_t now)
+{
+	static uint32_t turn; /* owner: the sampler; where the next tick begins, so that a budget starves nobody */
+	struct budget left = {NAMES, KERNELS, WAITS, SERVINGS};
+	uint32_t start = slots->order_count ? turn % slots->order_count : 0;
+
+	for (uint32_t i = 0; i < slots->order_count; i++) {
+		uint32_t at = start + i < slots->order_count ? start + i : start + i - slots->order_count;
+
+		look_at(slots, slots->order[at], tree, listeners, now, &left);
+	}
+	turn = start + NAMES;
+}

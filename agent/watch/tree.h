@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The processes of one service: the descendants of the supervisor, less the agent's own. Found again each
+ * second by one pass over /proc; what is known of a process stays with its row while it lives.
+ * Threads: the sampler. Memory: one fixed table.
+ */
+#ifndef LS_TREE_H
+#define LS_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "judge/record.h"
+#include "watch/reach.h"
+
+enum { TREE_PROCESSES = 2048, TREE_EXE = 64, TREE_WHY = 256 };
+
+struct process_row {
+	pid_t pid, parent, ns_pid;
+	uint64_t start_ns; /* CLOCK_BOOTTIME ns; with pid the identity */
+	int64_t seen_ns;   /* when the agent first saw it */
+	uid_t uid;
+	gid_t gid;
+	char name[16];         /* comm */
+	char exe[TREE_EXE];    /* base name of the program, or comm when it cannot be read */
+	char state;            /* of the main thread */
+	enum process_role role;
+	enum coverage coverage;
+	bool coverage_known, coverage_told;
+	char why[TREE_WHY];    /* why it is not covered by the shim and what to do */
+	bool readable;         /* its memory can be read */
+	bool readable_known;
+	uint64_t cpu_ticks, resident_bytes;
+	uint32_t thread_count;
+	/* the shim's entry for it, when there is one */
+	bool entered;
+	uint64_t entry_stamp;
+	uint32_t libc, entry_flags;
+	char entry_exe[TREE_EXE]; /* the program that made the entry */
+	bool listens;             /* holds a listening socket */
+	int64_t sockets_looked;   /* when its descriptors were last looked at */
+	bool keep;                /* found in the present pass */
+};
+
+struct tree {
+	struct process_row *rows;
+	unsigned count;
+	uint64_t retired_cpu_ticks; /* of processes that ended since tree_start */
+	bool full;
+};
+
+struct tree_scope {
+	pid_t supervisor; /* its descendants are the service … */
+	pid_t agent;      /* … but not this one and its children */
+	pid_t prober;     /* nor this one, 0 = none */
+	pid_t main;       /* row 0 when it is there */
+};
+
+/* 0 or -ENOMEM. */
+int tree_start(struct tree *tree);
+
+/* Finds the processes again: new rows are added, gone ones dropped, row 0 is the main process if it lives. */
+void tree_refresh(struct tree *tree, const struct tree_scope *scope, int64_t now);
+
+struct process_row *tree_find(const struct tree *tree, pid_t pid);
+
+struct reach_target tree_target(const struct process_row *row);
+
+#endif
