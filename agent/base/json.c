@@ -12,46 +12,6 @@ void json_start(struct json *json, struct buf *out)
 	*json = (struct json){.out = out};
 }
 
-static void begin_element(struct json *json)
-{
-	if (json->comma)
-		buf_char(json->out, ',');
-	json->comma = true;
-}
-
-static void open_with(struct json *json, char bracket)
-{
-	begin_element(json);
-	buf_char(json->out, bracket);
-	json->comma = false;
-}
-
-static void close_with(struct json *json, char bracket)
-{
-	buf_char(json->out, bracket);
-	json->comma = true;
-}
-
-void json_object(struct json *json)
-{
-	open_with(json, '{');
-}
-
-void json_object_end(struct json *json)
-{
-	close_with(json, '}');
-}
-
-void json_array(struct json *json)
-{
-	open_with(json, '[');
-}
-
-void json_array_end(struct json *json)
-{
-	close_with(json, ']');
-}
-
 /* Characters that stand for themselves inside quotes; returns how many bytes from text[0] do. */
 static size_t plain_run(const char *text, size_t left)
 {
@@ -95,51 +55,84 @@ static void write_quoted(struct buf *out, const char *text, size_t length)
 	buf_char(out, '"');
 }
 
-void json_key(struct json *json, const char *key)
+static void begin_element(struct json *json, const char *key)
 {
-	begin_element(json);
+	if (json->comma)
+		buf_char(json->out, ',');
+	json->comma = true;
+	if (!key)
+		return;
 	write_quoted(json->out, key, strlen(key));
 	buf_char(json->out, ':');
+}
+
+static void end_container(struct json *json, char bracket)
+{
+	buf_char(json->out, bracket);
+	json->comma = true;
+}
+
+void json_object(struct json *json, const char *key)
+{
+	begin_element(json, key);
+	buf_char(json->out, '{');
 	json->comma = false;
 }
 
-void json_null(struct json *json)
+void json_object_end(struct json *json)
 {
-	begin_element(json);
+	end_container(json, '}');
+}
+
+void json_array(struct json *json, const char *key)
+{
+	begin_element(json, key);
+	buf_char(json->out, '[');
+	json->comma = false;
+}
+
+void json_array_end(struct json *json)
+{
+	end_container(json, ']');
+}
+
+void json_null(struct json *json, const char *key)
+{
+	begin_element(json, key);
 	buf_text(json->out, "null");
 }
 
-void json_bool(struct json *json, bool value)
+void json_bool(struct json *json, const char *key, bool value)
 {
-	begin_element(json);
+	begin_element(json, key);
 	buf_text(json->out, value ? "true" : "false");
 }
 
-void json_int(struct json *json, int64_t value)
+void json_int(struct json *json, const char *key, int64_t value)
 {
-	begin_element(json);
+	begin_element(json, key);
 	buf_int(json->out, value);
 }
 
-void json_uint(struct json *json, uint64_t value)
+void json_uint(struct json *json, const char *key, uint64_t value)
 {
-	begin_element(json);
+	begin_element(json, key);
 	buf_uint(json->out, value);
 }
 
-void json_double(struct json *json, double value)
+void json_double(struct json *json, const char *key, double value)
 {
-	begin_element(json);
+	begin_element(json, key);
 	buf_double(json->out, value, "null");
 }
 
-void json_seconds(struct json *json, int64_t ns)
+void json_seconds(struct json *json, const char *key, int64_t ns)
 {
-	begin_element(json);
+	begin_element(json, key);
 	buf_seconds(json->out, ns);
 }
 
-void json_time(struct json *json, int64_t wall_ns)
+void json_time(struct json *json, const char *key, int64_t wall_ns)
 {
 	time_t seconds = wall_ns / NS_PER_SECOND;
 	int64_t ms = wall_ns % NS_PER_SECOND / NS_PER_MS;
@@ -147,31 +140,31 @@ void json_time(struct json *json, int64_t wall_ns)
 	char text[48];
 
 	if (wall_ns < 0 || !gmtime_r(&seconds, &utc) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc)) {
-		json_null(json);
+		json_null(json, key);
 		return;
 	}
-	begin_element(json);
+	begin_element(json, key);
 	buf_format(json->out, "\"%s.%03dZ\"", text, (int)ms);
 }
 
-void json_text(struct json *json, const char *text)
+void json_text(struct json *json, const char *key, const char *text)
 {
 	if (!text) {
-		json_null(json);
+		json_null(json, key);
 		return;
 	}
-	begin_element(json);
+	begin_element(json, key);
 	write_quoted(json->out, text, strlen(text));
 }
 
-void json_text_within(struct json *json, const char *text, size_t size)
+void json_text_within(struct json *json, const char *key, const char *text, size_t size)
 {
 	size_t length = strnlen(text, size);
 
 	if (length == 0) {
-		json_null(json);
+		json_null(json, key);
 		return;
 	}
-	begin_element(json);
+	begin_element(json, key);
 	write_quoted(json->out, text, length);
 }

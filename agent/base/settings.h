@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the user asked for, after defaults, file, LIFESIGN_… variables and options were laid over each
- * other in this order. One table (settings.c) has every key with its type, range, default, option and
- * variable; `help`, `config check` and the docs come from it.
+ * other in this order. One table (settings_table.c) has every key with its type, range, default, option
+ * and variable; `help`, `config check` and the docs come from it.
  * Ownership: plain data, no pointers: copied whole.
  */
 #ifndef LS_SETTINGS_H
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/complaints.h"
 #include "base/log.h"
 
 enum {
@@ -63,5 +64,44 @@ struct settings {
 		double queue_share, memory_share;
 	} readiness;
 };
+
+/* What settings_load found; the failures are also the exit statuses of the contract. */
+enum settings_result { SETTINGS_OK = 0, SETTINGS_HELP = 1, SETTINGS_USAGE = 64, SETTINGS_CONFIG = 78 };
+
+/*
+ * Everything that decides the settings is passed in. argv[0] is the command's own name; *first_operand becomes
+ * the index of COMMAND, or argc when there is none. On failure `out` is untouched and `why` tells all of it.
+ */
+enum settings_result settings_load(struct settings *out, int argc, char **argv, const char *const *environment,
+	int *first_operand, struct complaints *why);
+
+/* `config check`: reads only the file, over the defaults. SETTINGS_OK or SETTINGS_CONFIG. */
+enum settings_result settings_check_file(const char *path, const char *const *environment, struct complaints *why);
+
+/*
+ * Remembers what the settings came from (copied; the process's own), for settings_reload. Not thread-safe:
+ * called once before the agent is forked, which inherits it.
+ */
+int settings_remember(int argc, char **argv, const char *const *environment);
+
+/*
+ * Reads the file again under the remembered options and variables. What cannot change while a service runs
+ * (listen, dir, service, shim, slots, logFile) must be as it was, else the file is refused. 0 or -EINVAL with `next`
+ * untouched and the reason in `error`; -ENOENT when no file was configured.
+ */
+int settings_reload(const struct settings *now, struct settings *next, char *error, size_t error_bytes);
+
+/* DIR of the contract when nobody named one. 0 or -ENAMETOOLONG. */
+int settings_default_dir(const char *const *environment, unsigned uid, char *out, size_t bytes);
+
+/* The service's name when nobody gave one: the base name of COMMAND, made fit for a file name. */
+void settings_name_service(char out[SERVICE_NAME_BYTES], const char *command);
+
+/* Value of NAME in an environment, or NULL. */
+const char *settings_variable(const char *const *environment, const char *name);
+
+/* The options as `help` prints them, and the whole reference as configuration.md (both from the table). */
+void settings_print_options(void);
+void settings_print_reference(void);
 
 #endif
