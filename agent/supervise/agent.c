@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/serve.h"
-#include "supervise/child.h"
+#include "base/child.h"
 #include "watch/history.h"
 #include "watch/reload.h"
 #include "watch/service.h"
@@ -93,7 +93,7 @@ static int serve_snapshots(const struct child_setup *setup)
 		.on_reload = reload_request,
 	};
 
-	_Static_assert(SERVE_COUNTERS <= NOTEBOOK_COUNTERS, "the notebook keeps all request counters");
+	_Static_assert((int)SERVE_COUNTERS <= (int)NOTEBOOK_COUNTERS, "the notebook keeps all request counters");
 	return serve_start(&serve);
 }
 

@@ -11,7 +11,7 @@
 
 #include "judge/verdict.h"
 #include "state/snapshot.h"
-#include "supervise/child.h"
+#include "base/child.h"
 #include "watch/listeners.h"
 #include "watch/notebook.h"
 #include "watch/port.h"
