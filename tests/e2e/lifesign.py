@@ -299,7 +299,7 @@ class Plain:
                 self.seen[pid] = fields[19]
         return found
 
-    def signal(self, number):
+    def send(self, number):
         self.tree()
         os.kill(self.pid, number)
 
@@ -317,7 +317,7 @@ class Plain:
     def stop(self, number=signal.SIGTERM, seconds=15):
         """Ends it by a signal: its exit status, after asserting that nothing of it is left."""
         if self.process.poll() is None:
-            self.signal(number)
+            self.send(number)
         status = self.wait(seconds)
         wait_until(lambda: not self.left(), 5, lambda: f"left behind: {[(p, comm(p)) for p in self.left()]}; {self.said()}")
         return status
