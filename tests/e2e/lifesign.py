@@ -2,12 +2,12 @@
 """What every e2e test needs: a `lifesign run` of its own, its answers, and proof that nothing is left of it.
 
 Run and Plain start one COMMAND each, with and without lifesign, in a private directory with private ports;
-both end what they started by pid and nothing else. Real services stand in services.py.
+both end what they started by pid and nothing else. Real services stand in services.py, questions to /proc
+and HTTP in look.py; all of look's names are here too.
 """
 import errno
 import fcntl
 import http.client
-import json
 import os
 import pty
 import random
@@ -21,12 +21,13 @@ import threading
 import time
 import uuid
 
+from look import *  # noqa: F401,F403 pylint: disable=wildcard-import,unused-wildcard-import
+from look import Answer, MARK, SHIM, ask, comm, descendants, is_running, marked, stat
+
 BIN = os.environ["LIFESIGN_BIN"]
-SHIM = os.path.realpath(os.environ["LIFESIGN_SHIM"])
 SUPPORT = os.environ.get("LIFESIGN_SUPPORT", "")
 SOURCE = os.environ.get("LIFESIGN_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SANITIZED = b"__asan_init" in open(BIN, "rb").read()  # its agent is slower and bigger
-MARK = "LSTEST_MARK"  # in the environment of everything that a test starts
 
 
 def wait_until(condition, seconds=10, what="", every=0.02):
@@ -101,119 +102,6 @@ class Place:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-# ---- processes, by what /proc says
-
-def stat(pid, tid=None):
-    """Fields of /proc/PID/stat after the name, [0] is the state; None when there is no such process."""
-    try:
-        with open(f"/proc/{pid}/task/{tid}/stat" if tid else f"/proc/{pid}/stat", encoding="latin-1") as f:
-            return f.read().rsplit(")", 1)[1].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-
-
-def is_running(pid, started=None):
-    """Neither gone nor a zombie; with `started` (stat field 22) the same process as then."""
-    fields = stat(pid)
-    return bool(fields) and fields[0] not in "ZX" and (started is None or fields[19] == started)
-
-
-def children(pid):
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            fields = stat(name)
-            if fields and int(fields[1]) == pid:
-                found.append(int(name))
-    return sorted(found)
-
-
-def descendants(pid):
-    found = []
-    for child in children(pid):
-        found += [child] + descendants(child)
-    return found
-
-
-def comm(pid):
-    try:
-        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as f:
-            return f.read().strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def tids(pid):
-    return sorted(int(tid) for tid in os.listdir(f"/proc/{pid}/task"))
-
-
-def mapped(pid):
-    """Is the shim in this process? Read from /proc/PID/maps."""
-    try:
-        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as f:
-            return any(SHIM in line or "/liblifesign.so" in line for line in f)
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def environ(pid):
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as f:
-            return dict(item.split(b"=", 1) for item in f.read().split(b"\0") if b"=" in item)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return {}
-
-
-def marked(mark):
-    """Everything that runs with this mark in its environment."""
-    me = os.getpid()
-    return [int(p) for p in os.listdir("/proc") if p.isdigit() and int(p) != me and is_running(p)
-            and environ(p).get(MARK.encode()) == mark.encode()]
-
-
-# ---- HTTP
-
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    @property
-    def text(self):
-        return self.body.decode()
-
-    def json(self):
-        return json.loads(self.body)
-
-    def __repr__(self):
-        return f"<{self.status} {self.body[:200]!r}>"
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-def ask(where, path, headers=None, method="GET", timeout=5):
-    """`where`: a port, (address, port), or the path of a unix socket."""
-    if isinstance(where, str):
-        connection = UnixConnection(where, timeout)
-    else:
-        address, port = where if isinstance(where, tuple) else ("127.0.0.1", where)
-        connection = http.client.HTTPConnection(address, port, timeout=timeout)
-    try:
-        connection.request(method, path, headers=headers or {})
-        response = connection.getresponse()
-        return Answer(response.status, response.headers, response.read())
-    finally:
-        connection.close()
-
-
 # ---- what is started
 
 def clean_environment(extra=None):
@@ -228,7 +116,8 @@ def clean_environment(extra=None):
 
 
 class Plain:
-    """COMMAND as it is, output in files, optionally on a terminal of its own. `with` or close() ends it."""
+    """COMMAND as it is, output in files, optionally on a terminal of its own. `with` or close() ends it.
+    It runs in a directory of its own; `cwd` given must be one where nothing else runs."""
 
     def __init__(self, command, env=None, cwd=None, tty=False, stdin=None, place=None, user=None, pass_fds=(), preexec=None):
         self.own_place = place is None
@@ -238,9 +127,10 @@ class Plain:
         self.seen = {}
         name = self.mark[:6]
         self.out_path, self.err_path = self.place.file(f"{name}.out"), self.place.file(f"{name}.err")
+        self.cwd = cwd or self.place.directory(f"{name}.cwd", owner=user)
         self.env = clean_environment({MARK: self.mark, **(env or {})})
         self.terminal = None
-        options = {"cwd": cwd or self.place.path, "env": self.env, "pass_fds": pass_fds}
+        options = {"cwd": self.cwd, "env": self.env, "pass_fds": pass_fds}
         if user and os.getuid() == 0:
             options.update(user=user, group=user, extra_groups=[])
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
@@ -312,7 +202,7 @@ class Plain:
 
     def left(self):
         """What still runs of all that this started."""
-        return sorted(set(marked(self.mark)) | {pid for pid, began in self.seen.items() if is_running(pid, began)})
+        return sorted(set(marked(self.mark, self.cwd)) | {pid for pid, began in self.seen.items() if is_running(pid, began)})
 
     def stop(self, number=signal.SIGTERM, seconds=15):
         """Ends it by a signal: its exit status, after asserting that nothing of it is left."""
