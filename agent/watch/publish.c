@@ -209,11 +209,23 @@ static void fill_verdicts(struct snapshot *out, const struct verdicts *verdicts)
 	fill_answer(&out->startup, verdicts->startup_ok, &verdicts->startup);
 }
 
+/* Room for the threads with a slot, and for those listed from /proc if there are any. */
+static unsigned count_threads(const struct service *service)
+{
+	unsigned count = service->slots.order_count;
+
+	for (unsigned row = 0; row < service->tree.count; row++) {
+		if (is_outside(&service->tree.rows[row]))
+			return count + OUTSIDE_TOTAL;
+	}
+	return count;
+}
+
 void publish_snapshot(struct service *service, int64_t now)
 {
 	bool bare = service->setup->bare;
 	unsigned processes = bare ? 0 : service->tree.count;
-	struct snapshot *out = snapshot_new(processes, bare ? 0 : service->slots.order_count + OUTSIDE_TOTAL);
+	struct snapshot *out = snapshot_new(processes, bare ? 0 : count_threads(service));
 
 	if (!out)
 		return;

@@ -70,6 +70,7 @@ static void join_entries(struct service *service)
 			continue;
 		row->entered = true;
 		row->entry_stamp = record.stamp;
+		row->entry_index = i;
 		row->libc = record.libc;
 		row->entry_flags = record.flags;
 		memcpy(row->entry_exe, row->exe, sizeof(row->exe));

@@ -145,10 +145,12 @@ static int by_row_and_tid(const void *a, const void *b)
 	return left->record.tid < right->record.tid ? -1 : left->record.tid > right->record.tid;
 }
 
-/* A claim is stale when the kernel says that its process began after it (G5). */
+/* A claim is stale when the kernel says that its process began after it (G5), or when the process has made a
+ * newer entry since: then it was left behind by an exec. */
 static bool is_stale(const struct process_row *row, const struct slot_record *record)
 {
-	return row->start_ns > record->stamp + (uint64_t)START_TOLERANCE_NS;
+	return row->start_ns > record->stamp + (uint64_t)START_TOLERANCE_NS ||
+	       (row->entered && row->entry_index != record->process);
 }
 
 /* pid -> row of the tree, rebuilt by each assignment. */

@@ -36,6 +36,7 @@ struct process_row {
 	/* the shim's entry for it, when there is one */
 	bool entered;
 	uint64_t entry_stamp;
+	uint32_t entry_index; /* in the segment's process table */
 	uint32_t libc, entry_flags;
 	char entry_exe[TREE_EXE]; /* the program that made the entry */
 	bool listens;             /* holds a listening socket */

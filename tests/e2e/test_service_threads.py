@@ -1,0 +1,202 @@
+# ctest: timeout=240
+# SPDX-License-Identifier: Apache-2.0
+"""Real servers under `lifesign run`: the shim in every process, every thread in its right state and role, idle and
+under load, and nothing of what they do is changed."""
+import signal
+import threading
+
+import pytest
+
+import lifesign
+import services
+from lifesign import wait_until
+
+KINDS = {
+    "redis": services.redis,
+    "nginx": services.nginx,
+    "nginx-daemon": lambda place: services.nginx(place, daemon=True),
+    "postgres": services.postgres,
+    "python": services.python_http,
+}
+
+
+def start(run, place, kind):
+    service = KINDS[kind](place)
+    started = run(service.command, env=service.env, service=kind)
+    wait_until(service.ping, 20, lambda: f"{kind} does not answer; {started.said()}")
+    started.wait_ready()
+    return service, started
+
+
+def by_exe(status, exe):
+    return [p for p in status["processes"] if p["exe"] == exe]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_shim_is_in_every_process(run, place, kind):
+    _, started = start(run, place, kind)
+    processes = started.status()["processes"]
+    assert processes
+    for process in processes:
+        assert lifesign.mapped(process["pid"]), process
+        assert process["coverage"] == "shim", process
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_thread_of_the_kernel_is_shown(run, place, kind):
+    _, started = start(run, place, kind)
+
+    def differs():
+        for process in started.status()["processes"]:
+            shown = sorted(t["tid"] for t in process["threads"])
+            there = lifesign.tids(process["pid"])
+            if shown != there:
+                return f"{process['exe']} {process['pid']}: shown {shown}, there {there}"
+        return ""
+    wait_until(lambda: not differs(), 10, differs)
+
+
+def settled(started, check, seconds=15):
+    """The status once check(status) says nothing; what it says is the failure."""
+    wait_until(lambda: not check(started.status()), seconds, lambda: check(started.status()))
+    return started.status()
+
+
+def test_redis_idle_and_loaded(run, place):
+    service, started = start(run, place, "redis")
+
+    def loop_is_idle(status):
+        main = status["processes"][0]["threads"][0]
+        good = main["role"] == "loop" and main["state"] == "idle" and main["op"] == "epoll_wait" and main["home"]
+        return "" if good else f"main is {main}"
+
+    settled(started, loop_is_idle)
+    names = {t["name"]: t for t in started.threads()}
+    assert {"io_thd_1", "io_thd_2", "io_thd_3"} <= set(names)
+    assert names["bio_close_file"]["op"] == "pthread_cond_wait" and names["bio_close_file"]["state"] == "idle"
+    assert names["io_thd_1"]["op"] == "pthread_mutex_lock"
+    before = {t["tid"]: t["beats"] for t in started.threads()}
+    for _ in range(6):  # with pauses in which the io threads park again
+        assert service.load() == 2000
+        settled(started, loop_is_idle)
+    after = {t["tid"]: t["beats"] for t in started.threads()}
+    assert after[names["redis-server"]["tid"]] > before[names["redis-server"]["tid"]]
+    assert started.status()["live"]["verdict"] == "alive"
+
+    def io_threads_are_home(status):
+        threads = [t for t in status["processes"][0]["threads"] if t["name"].startswith("io_thd_")]
+        return "" if all(t["state"] == "idle" and t["home"] for t in threads) else f"{threads}"
+
+    def provoke(status):  # each round of work lets them come home once more
+        if io_threads_are_home(status):
+            service.load()
+        return io_threads_are_home(status)
+
+    if after[names["io_thd_1"]["tid"]] > before[names["io_thd_1"]["tid"]] + 3:
+        settled(started, provoke, 30)
+
+
+def test_redis_waits_say_who_holds_the_lock(run, place):
+    """redis's main thread holds each io thread's mutex: the owner comes from the service's memory, the futex from the kernel."""
+    _, started = start(run, place, "redis")
+
+    def owners_unknown(status):
+        main = status["processes"][0]["pid"]
+        for thread in status["processes"][0]["threads"]:
+            waits = thread["waits_for"]
+            if thread["name"].startswith("io_thd_") and (not waits or waits["owner"] != main):
+                return f"{thread}, main {main}"
+        return ""
+    settled(started, owners_unknown)
+
+
+@pytest.mark.parametrize("kind", ["nginx", "nginx-daemon"])
+def test_nginx_master_and_workers(run, place, kind):
+    service, started = start(run, place, kind)
+
+    def workers_idle(status):
+        processes = status["processes"]
+        loops = [p for p in processes[1:] if p["threads"] and p["threads"][0]["role"] == "loop"
+                 and p["threads"][0]["state"] == "idle" and p["threads"][0]["op"] == "epoll_wait" and p["role"] == "worker"]
+        master = processes[0]["threads"][0] if processes[0]["threads"] else {}
+        good = len(loops) == 2 and master.get("op") == "sigsuspend" and processes[0]["role"] == "main"
+        return "" if good else f"{processes}"
+
+    settled(started, workers_idle)
+    assert service.load() == 200
+    settled(started, workers_idle)
+    old = {p["pid"] for p in started.status()["processes"][1:]}
+    started.send(signal.SIGHUP)  # reload: new workers under the same master
+
+    def reloaded(status):
+        now = {p["pid"] for p in status["processes"][1:]}
+        return "" if len(now) == 2 and not now & old else f"{old} {now}"
+    settled(started, reloaded)
+    settled(started, workers_idle)
+    assert started.get("/readyz").status == 200
+    assert any(entry["address"] == f"127.0.0.1:{service.port}" for entry in started.status()["listeners"])
+
+
+def test_postgres_processes(run, place):
+    service, started = start(run, place, "postgres")
+
+    def postmaster_is_loop(status):
+        main = status["processes"][0]
+        thread = main["threads"][0]
+        return "" if main["exe"] == "postgres" and thread["role"] == "loop" and thread["state"] == "idle" else f"{main}"
+
+    settled(started, postmaster_is_loop)
+    assert len(by_exe(started.status(), "postgres")) >= 5
+    assert service.load() == 20
+
+    def sleeping(status):
+        names = [t["name"] for p in status["processes"] for t in p["threads"] if t["op"] in ("epoll_wait", "epoll_pwait")]
+        return "" if len(names) >= 4 else f"{status['processes']}"
+    settled(started, sleeping)
+
+
+def test_python_accepts_and_serves(run, place):
+    service, started = start(run, place, "python")
+
+    def loop_idle(status):
+        thread = status["processes"][0]["threads"][0]
+        return "" if thread["role"] == "loop" and thread["state"] == "idle" else f"{thread}"
+    settled(started, loop_idle)
+    assert service.load() == 200
+    settled(started, loop_idle)
+
+
+@pytest.mark.parametrize("kind", ["redis", "nginx", "python", "postgres"])
+def test_under_load_nothing_is_accused(run, place, kind):
+    service, started = start(run, place, kind)
+    stop = threading.Event()
+
+    def work():
+        while not stop.is_set():
+            service.load()
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(15):
+            assert started.get("/livez").status == 200
+            assert started.get("/readyz").status == 200
+            status = started.status()
+            assert status["live"] == {"ok": True, "verdict": "alive", "reasons": []}
+            counts = status["workers"]
+            assert counts["live"] == sum(counts[s] for s in ("running", "idle", "lock", "io", "sleep", "unseen"))
+            lifesign.wait_until(lambda at=status["time"]: started.status()["time"] != at, 5, "a newer snapshot")
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_end_is_the_same_with_and_without(run, plain, place, kind):
+    """TERM: the same exit status, and nothing left behind. A daemon is compared through its foreground twin."""
+    service, started = start(run, place, kind)
+    status = started.stop()
+    twin = services.nginx(place) if kind == "nginx-daemon" else KINDS[kind](lifesign.Place()) if kind == "postgres" else KINDS[kind](place)
+    alone = plain(twin.command, env=twin.env)
+    wait_until(twin.ping, 20, lambda: f"{kind} alone does not answer; {alone.said()}")
+    expected = alone.stop()
+    assert status == (128 - expected if expected < 0 else expected), started.said()
