@@ -36,7 +36,7 @@ def complaints(name):
     with open(name, encoding="utf-8") as f:
         lines = f.read().split("\n")
     extension = os.path.splitext(name)[1]
-    first = lines[1] if lines[0].startswith("#!") else lines[0]
+    first = lines[1] if lines[0].startswith(("#!", "# ctest:")) else lines[0]
     if not first.startswith(COMMENT[extension] + "SPDX-License-Identifier: Apache-2.0"):
         yield 1, "no SPDX line first"
     if extension in (".c", ".h", ".py") and len(lines) > LONGEST_FILE + 1:
