@@ -114,7 +114,7 @@ void buf_format(struct buf *buf, const char *format, ...)
 void buf_double(struct buf *buf, double number, const char *not_finite)
 {
 	if (isfinite(number))
-		buf_format(buf, "%.9g", number);
+		buf_format(buf, "%.15g", number);
 	else
 		buf_text(buf, not_finite);
 }

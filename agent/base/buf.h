@@ -31,7 +31,7 @@ void buf_uint(struct buf *buf, uint64_t number);
 void buf_int(struct buf *buf, int64_t number);
 void buf_format(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* "%.9g" for finite numbers; the caller says what stands for the others. */
+/* "%.15g" for finite numbers; the caller says what stands for the others. */
 void buf_double(struct buf *buf, double number, const char *not_finite);
 
 /* Nanoseconds as seconds with three decimals, cut, not rounded; below zero counts as zero. */

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/exposition.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+static const struct {
+	const char *text, *openmetrics; /* the word of the TYPE line */
+	const char *suffix;             /* of the sample's name */
+} types[] = {
+	[METRIC_GAUGE] = {"gauge", "gauge", ""},
+	[METRIC_COUNTER] = {"counter", "counter", "_total"},
+	[METRIC_INFO] = {"gauge", "info", "_info"},
+};
+
+/* "# WORD name text"; the text format names the samples, OpenMetrics the family. */
+static void write_comment(struct sheet *sheet, const char *word, const char *text)
+{
+	buf_text(sheet->out, "# ");
+	buf_text(sheet->out, word);
+	buf_char(sheet->out, ' ');
+	buf_text(sheet->out, sheet->metric->name);
+	if (!sheet->openmetrics)
+		buf_text(sheet->out, types[sheet->metric->type].suffix);
+	buf_char(sheet->out, ' ');
+	buf_text(sheet->out, text);
+	buf_char(sheet->out, '\n');
+}
+
+void sheet_begin_metric(struct sheet *sheet, const struct metric *metric)
+{
+	sheet->metric = metric;
+	write_comment(sheet, "HELP", metric->help);
+	write_comment(sheet, "TYPE", sheet->openmetrics ? types[metric->type].openmetrics : types[metric->type].text);
+	if (sheet->openmetrics && metric->unit)
+		write_comment(sheet, "UNIT", metric->unit);
+}
+
+static void write_value(struct buf *out, const char *value)
+{
+	size_t left = strlen(value);
+
+	while (left > 0) {
+		size_t bytes = utf8_character(value, left);
+
+		if (*value == '\n')
+			buf_text(out, "\\n");
+		else if (*value == '"' || *value == '\\')
+			buf_add(out, (char[]){'\\', *value}, 2);
+		else if (bytes)
+			buf_add(out, value, bytes);
+		else
+			buf_text(out, UTF8_REPLACEMENT);
+		value += bytes ? bytes : 1;
+		left -= bytes ? bytes : 1;
+	}
+}
+
+static void write_label(struct buf *out, char before, const char *name, const char *value)
+{
+	buf_char(out, before);
+	buf_text(out, name);
+	buf_text(out, "=\"");
+	write_value(out, value);
+	buf_char(out, '"');
+}
+
+/* Everything before the number. */
+static void write_sample_name(struct sheet *sheet, const struct label *labels)
+{
+	char before = '{';
+
+	buf_text(sheet->out, sheet->metric->name);
+	buf_text(sheet->out, types[sheet->metric->type].suffix);
+	if (sheet->app) {
+		write_label(sheet->out, before, "app", sheet->app);
+		before = ',';
+	}
+	for (; labels && labels->name; labels++) {
+		write_label(sheet->out, before, labels->name, labels->value);
+		before = ',';
+	}
+	buf_text(sheet->out, before == ',' ? "} " : " ");
+}
+
+void sheet_put_uint(struct sheet *sheet, const struct label *labels, uint64_t value)
+{
+	write_sample_name(sheet, labels);
+	buf_uint(sheet->out, value);
+	buf_char(sheet->out, '\n');
+}
+
+void sheet_put_double(struct sheet *sheet, const struct label *labels, double value)
+{
+	write_sample_name(sheet, labels);
+	buf_double(sheet->out, value, "NaN");
+	buf_char(sheet->out, '\n');
+}
+
+void sheet_end(struct sheet *sheet)
+{
+	if (sheet->openmetrics)
+		buf_text(sheet->out, "# EOF\n");
+}

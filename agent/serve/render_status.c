@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /health/status: everything, as lifesign.status/1 (agent/deploy/status.schema.json). Fields are only ever
+ * added; what is not known or not for this client's eyes is null, never missing.
+ */
+#include "serve/render.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "serve/self.h"
+
+static void write_since(struct json *json, const struct standing *standing, const char *key, int64_t since)
+{
+	if (since)
+		json_seconds(json, key, standing->snapshot->sampled - since);
+	else
+		json_null(json, key);
+}
+
+/* Of a process or thread; 0 is unknown. */
+static void write_id(struct json *json, const char *key, int32_t id)
+{
+	if (id > 0)
+		json_int(json, key, id);
+	else
+		json_null(json, key);
+}
+
+static void write_detail(struct json *json, const struct request *request, const char *key, const char *text,
+	size_t size)
+{
+	if (request->details)
+		json_text_within(json, key, text, size);
+	else
+		json_null(json, key);
+}
+
+static void write_nulls(struct json *json, const char *const *keys)
+{
+	for (; *keys; keys++)
+		json_null(json, *keys);
+}
+
+static void write_empty_arrays(struct json *json, const char *const *keys)
+{
+	for (; *keys; keys++) {
+		json_array(json, *keys);
+		json_array_end(json);
+	}
+}
+
+static void write_reason(struct json *json, const struct standing *standing, const struct request *request,
+	const struct snapshot_reason *reason)
+{
+	json_object(json, NULL);
+	json_text(json, "code", reason_text(reason->code));
+	write_since(json, standing, "since_seconds", reason->since);
+	json_text(json, "held", held_text(reason->held));
+	write_nulls(json, (const char *const[]){"dependency", "root", NULL});
+	write_detail(json, request, "detail", reason->detail, sizeof reason->detail);
+	write_empty_arrays(json, (const char *const[]){"threads", "chain", NULL});
+	json_object_end(json);
+}
+
+static void write_answer(struct json *json, const struct standing *standing, const struct request *request,
+	enum probe probe)
+{
+	const struct snapshot_answer *answer = standing_answer(standing, probe);
+	const struct snapshot_reason stale = {.code = REASON_STALE, .since = standing->beat,
+		.detail = "the agent's sampler has not finished a tick for more than 10 s"};
+
+	json_object(json, probe_label(probe));
+	json_bool(json, "ok", standing->ok[probe]);
+	if (probe == PROBE_LIVEZ) {
+		json_text(json, "verdict", verdict_text(standing->verdict));
+	}
+	json_array(json, "reasons");
+	for (unsigned i = 0; i < answer->reason_count; i++)
+		write_reason(json, standing, request, &answer->reasons[i]);
+	if (probe == PROBE_READYZ && standing->freshness == FRESHNESS_STALE)
+		write_reason(json, standing, request, &stale);
+	json_array_end(json);
+	json_object_end(json);
+}
+
+static void write_workers(struct json *json, const struct worker_counts *workers)
+{
+	json_object(json, "workers");
+	json_uint(json, "live", workers->live);
+	json_uint(json, "started", workers->started);
+	json_uint(json, "finished", workers->finished);
+	json_uint(json, "peak", workers->peak);
+	for (enum thread_state state = 0; state < THREAD_STATE_COUNT; state++)
+		json_uint(json, thread_state_text(state), workers->by_state[state]);
+	json_uint(json, "stuck", workers->stuck);
+	json_object_end(json);
+}
+
+static const struct {
+	const char *text;
+	bool is_address; /* shown as "0x…", and only with details */
+} targets[] = {
+	[TARGET_LOCK] = {"lock", true},
+	[TARGET_FD] = {"fd", false},
+	[TARGET_THREAD] = {"thread", false},
+	[TARGET_CHILD] = {"child", false},
+	[TARGET_ADDRESS] = {"address", true},
+};
+
+static void write_target(struct json *json, const struct request *request, const struct wait_target *target)
+{
+	char address[24];
+
+	if (target->kind == TARGET_NONE) {
+		json_null(json, "waits_for");
+		return;
+	}
+	json_object(json, "waits_for");
+	json_text(json, "kind", targets[target->kind].text);
+	if (!targets[target->kind].is_address) {
+		json_uint(json, "object", target->object);
+	} else {
+		(void)snprintf(address, sizeof address, "0x%" PRIx64, target->object); /* 18 bytes at most */
+		json_text(json, "object", request->details ? address : NULL);
+	}
+	write_id(json, "owner", target->owner);
+	json_bool(json, "timed", target->timed);
+	json_object_end(json);
+}
+
+static void write_thread(struct json *json, const struct standing *standing, const struct request *request,
+	const struct snapshot_thread *thread)
+{
+	json_object(json, NULL);
+	json_int(json, "tid", thread->tid);
+	json_text_within(json, "name", thread->name, sizeof thread->name);
+	json_text(json, "role", thread_role_text(thread->role));
+	json_text(json, "state", thread_state_text(thread->state));
+	json_text(json, "op", thread->op);
+	write_since(json, standing, "for_seconds", thread->since);
+	json_uint(json, "beats", thread->beats);
+	json_bool(json, "home", thread->home);
+	write_target(json, request, &thread->waits_for);
+	write_nulls(json, (const char *const[]){"why", NULL});
+	json_object_end(json);
+}
+
+static void write_process(struct json *json, const struct standing *standing, const struct request *request,
+	const struct snapshot_process *process)
+{
+	const struct snapshot *snapshot = standing->snapshot;
+
+	json_object(json, NULL);
+	write_id(json, "pid", process->pid);
+	write_id(json, "ns_pid", process->ns_pid);
+	write_id(json, "parent", process->parent);
+	json_text_within(json, "exe", process->exe, sizeof process->exe);
+	json_text(json, "role", process_role_text(process->role));
+	json_text(json, "coverage", coverage_text(process->coverage));
+	write_detail(json, request, "coverage_why", process->coverage_why, sizeof process->coverage_why);
+	json_array(json, "threads");
+	for (uint32_t i = 0; i < process->thread_count && process->first_thread + i < snapshot->thread_count; i++)
+		write_thread(json, standing, request, &snapshot->threads[process->first_thread + i]);
+	json_array_end(json);
+	json_object_end(json);
+}
+
+static void write_processes(struct json *json, const struct standing *standing, const struct request *request)
+{
+	json_array(json, "processes");
+	for (unsigned i = 0; i < standing->snapshot->process_count; i++)
+		write_process(json, standing, request, &standing->snapshot->processes[i]);
+	json_array_end(json);
+}
+
+static void write_listeners(struct json *json, const struct snapshot *snapshot)
+{
+	json_array(json, "listeners");
+	for (unsigned i = 0; i < snapshot->listener_count; i++) {
+		const struct snapshot_listener *listener = &snapshot->listeners[i];
+
+		json_object(json, NULL);
+		json_text_within(json, "address", listener->address, sizeof listener->address);
+		json_uint(json, "queue", listener->queue);
+		json_uint(json, "backlog", listener->backlog);
+		write_id(json, "pid", listener->pid);
+		json_object_end(json);
+	}
+	json_array_end(json);
+}
+
+static void write_events(struct json *json, const struct snapshot *snapshot)
+{
+	json_array(json, "events");
+	for (unsigned i = 0; i < snapshot->event_count; i++) {
+		const struct snapshot_event *event = &snapshot->events[i];
+
+		json_object(json, NULL);
+		json_time(json, "time", event->wall_ns);
+		json_text(json, "what", event_text(event->what));
+		json_text_within(json, "from", event->from, sizeof event->from);
+		json_text_within(json, "to", event->to, sizeof event->to);
+		json_text(json, "reason", event->reason == REASON_NONE ? NULL : reason_text(event->reason));
+		json_text_within(json, "subject", event->subject, sizeof event->subject);
+		json_object_end(json);
+	}
+	json_array_end(json);
+}
+
+static void write_agent(struct json *json, const struct snapshot *snapshot, const struct request *request)
+{
+	json_object(json, "agent");
+	json_text(json, "version", LS_VERSION);
+	write_id(json, "pid", snapshot->agent_pid);
+	json_uint(json, "restarts", snapshot->agent_restarts);
+	json_double(json, "sweep_seconds", snapshot->sweep_seconds);
+	json_uint(json, "overruns", snapshot->overruns);
+	json_double(json, "rss_bytes", self_resident_bytes());
+	json_bool(json, "bare", snapshot->bare);
+	json_bool(json, "observe", snapshot->observe);
+	json_uint(json, "threads_refused", snapshot->threads_refused);
+	json_uint(json, "config_generation", snapshot->config_generation);
+	write_detail(json, request, "config_error", snapshot->config_error, sizeof snapshot->config_error);
+	json_object_end(json);
+}
+
+static void write_head(struct json *json, const struct standing *standing)
+{
+	const struct snapshot *snapshot = standing->snapshot;
+
+	json_text(json, "schema", "lifesign.status/1");
+	json_text_within(json, "service", snapshot->service, sizeof snapshot->service);
+	json_text_within(json, "version", snapshot->version, sizeof snapshot->version);
+	json_text(json, "status", standing_status(standing));
+	json_time(json, "time", snapshot->wall);
+	write_since(json, standing, "uptime_seconds", snapshot->started);
+}
+
+void render_status(struct reply *reply, const struct standing *standing, const struct request *request,
+	const struct render_setup *setup)
+{
+	struct json json;
+
+	(void)setup; /* details were decided with the request */
+	reply->code = 200;
+	reply->content_type = "application/json";
+	json_start(&json, &reply->body);
+	json_object(&json, NULL);
+	write_head(&json, standing);
+	write_answer(&json, standing, request, PROBE_LIVEZ);
+	write_answer(&json, standing, request, PROBE_READYZ);
+	write_answer(&json, standing, request, PROBE_STARTUPZ);
+	json_object(&json, "available");
+	json_object_end(&json);
+	write_workers(&json, &standing->snapshot->workers);
+	write_processes(&json, standing, request);
+	write_listeners(&json, standing->snapshot);
+	write_empty_arrays(&json, (const char *const[]){"dependencies", NULL});
+	write_events(&json, standing->snapshot);
+	write_agent(&json, standing->snapshot, request);
+	json_object_end(&json);
+}
