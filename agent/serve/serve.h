@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "supervise/child.h"
+#include "base/child.h"
 
 /*
  * How many counters of requests there are. Their order is the route table's; they live in memory that the
