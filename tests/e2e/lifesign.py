@@ -241,21 +241,25 @@ class Plain:
 
 
 class Run(Plain):
-    """`lifesign run OPTIONS -- COMMAND` with its own port and DIR. listen=None: the unix socket only (no --listen given)."""
+    """`lifesign run OPTIONS -- COMMAND` with its own port and DIR. listen=None: the unix socket only (no --listen given).
+    shim=None: it has to find it. wrap: words before it (valgrind …); root: it runs chrooted there, by `wrap`."""
 
-    def __init__(self, command, options=(), listen="tcp", service="svc", place=None, up=True, **rest):
+    def __init__(self, command, options=(), listen="tcp", service="svc", place=None, up=10, program=BIN, shim=SHIM,
+                 wrap=(), root="", **rest):
         own = place is None
         place = place or Place()
         self.service = service
         self.port = free_port() if listen == "tcp" else None
-        self.dir = place.directory(f"d{uuid.uuid4().hex[:6]}", owner=rest.get("user"), mode=0o700)
-        words = [BIN, "run", "--dir", self.dir, "--shim", SHIM]
+        inside = "/tmp/ls" if root else place.directory(f"d{uuid.uuid4().hex[:6]}", owner=rest.get("user"), mode=0o700)
+        self.dir = root + inside
+        words = [*wrap, program, "run", "--dir", inside]
+        words += ["--shim", shim] if shim else []
         words += ["--service", service] if service else []
         words += ["--listen", f"127.0.0.1:{self.port}"] if self.port else ["--listen", listen] if listen else []
         super().__init__(words + list(options) + ["--"] + list(command), place=place, **rest)
         self.own_place = own
         if up:
-            self.wait_up()
+            self.wait_up(up)
 
     @property
     def socket(self):
