@@ -102,9 +102,9 @@ enum call_object {
 	    const struct timespec *end), (cond, mutex, end), cond, mutex, 1)                            \
 	X(24, thrd_join, CLASS_JOIN, OBJECT_THREAD, int, (thrd_t thread, int *value), (thread,          \
 	    value), thread, 0, 0)                                                                       \
-	/* one of many descriptors; extra: the time-out in ms of poll and epoll, else how many descriptors */\
+	/* one of many descriptors; extra: the time-out in ms of epoll, else how many descriptors    */\
 	X(40, poll, CLASS_EVENT, OBJECT_FDS, int, (struct pollfd *fds, nfds_t count, int timeout),      \
-	    (fds, count, timeout), fds, timeout, timeout >= 0)                                          \
+	    (fds, count, timeout), fds, count, timeout >= 0)                                            \
 	X(41, ppoll, CLASS_EVENT, OBJECT_FDS, int, (struct pollfd *fds, nfds_t count,                   \
 	    const struct timespec *timeout, const sigset_t *mask), (fds, count, timeout, mask), fds,    \
 	    count, timeout != 0)                                                                        \
@@ -320,7 +320,7 @@ enum call_object {
 	    int flags, struct sockaddr *from, socklen_t *from_bytes), (fd, data, bytes, room, flags,    \
 	    from, from_bytes), fd, 0, (flags & MSG_DONTWAIT) != 0)                                      \
 	X(__poll_chk, poll, int, (struct pollfd *fds, nfds_t count, int timeout, size_t room), (fds,    \
-	    count, timeout, room), fds, timeout, timeout >= 0)                                          \
+	    count, timeout, room), fds, count, timeout >= 0)                                            \
 	X(__ppoll_chk, ppoll, int, (struct pollfd *fds, nfds_t count, const struct timespec *timeout,   \
 	    const sigset_t *mask, size_t room), (fds, count, timeout, mask, room), fds, count,          \
 	    timeout != 0)                                                                               \
@@ -346,7 +346,7 @@ enum call_object {
 	X(__connect, connect, int, (int fd, const struct sockaddr *peer, socklen_t peer_bytes), (fd,    \
 	    peer, peer_bytes), fd, 0, 0)                                                                \
 	X(__poll, poll, int, (struct pollfd *fds, nfds_t count, int timeout), (fds, count, timeout),    \
-	    fds, timeout, timeout >= 0)                                                                 \
+	    fds, count, timeout >= 0)                                                                   \
 	X(__select, select, int, (int count, fd_set *in, fd_set *out, fd_set *other,                    \
 	    struct timeval *timeout), (count, in, out, other, timeout), in, count, timeout != 0)        \
 	X(__nanosleep, nanosleep, int, (const struct timespec *time, struct timespec *left), (time,     \
