@@ -22,18 +22,4 @@ void complaints_add(struct complaints *list, const char *format, ...) __attribut
 /* The first sentence and how many more there are, for a place that has one line. */
 void complaints_summarize(const struct complaints *list, char *out, size_t bytes);
 
-/* Makes text of others safe to print: control characters and bytes that are not UTF-8 become '?'. */
-void text_sanitize(char *text);
-
-/* How many bytes the UTF-8 character at `at` has, 0 when it is none; `bytes` are left. */
-unsigned text_utf8_bytes(const char *at, size_t bytes);
-
-/* The candidate that was probably meant by `word`: offer all, then take `best` (NULL: none is near). */
-struct text_nearest {
-	const char *word;
-	const char *best;
-	unsigned distance;
-};
-void text_offer(struct text_nearest *nearest, const char *candidate);
-
 #endif

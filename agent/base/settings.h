@@ -79,10 +79,10 @@ enum settings_result settings_load(struct settings *out, int argc, char **argv, 
 enum settings_result settings_check_file(const char *path, const char *const *environment, struct complaints *why);
 
 /*
- * Remembers what the settings came from (copied; the process's own), for settings_reload. Not thread-safe:
- * called once before the agent is forked, which inherits it.
+ * Remembers (copies) what `loaded` came from, for settings_reload. Not thread-safe: called before the agent is
+ * forked, which inherits it. 0 or -ENOMEM.
  */
-int settings_remember(int argc, char **argv, const char *const *environment);
+int settings_remember(const struct settings *loaded, int argc, char **argv, const char *const *environment);
 
 /*
  * Reads the file again under the remembered options and variables. What cannot change while a service runs
@@ -96,9 +96,6 @@ int settings_default_dir(const char *const *environment, unsigned uid, char *out
 
 /* The service's name when nobody gave one: the base name of COMMAND, made fit for a file name. */
 void settings_name_service(char out[SERVICE_NAME_BYTES], const char *command);
-
-/* Value of NAME in an environment, or NULL. */
-const char *settings_variable(const char *const *environment, const char *name);
 
 /* The options as `help` prints them, and the whole reference as configuration.md (both from the table). */
 void settings_print_options(void);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ${X}, ${X:-default} and $$ in the values of a configuration file, and where variables come from.
+ * A lone $ is refused, not kept: it is a reference somebody misspelt more often than a price.
+ */
+#include "base/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct expansion {
+	const char *const *environment;
+	char *out; /* CONFIG_TEXT bytes */
+	size_t used;
+	char *why;
+	size_t why_bytes;
+};
+
+const char *config_variable(const char *const *environment, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (; environment && *environment; environment++)
+		if (!strncmp(*environment, name, length) && (*environment)[length] == '=')
+			return *environment + length + 1;
+	return NULL;
+}
+
+static int refuse(struct expansion *expansion, const char *found, int length, const char *reason)
+{
+	(void)snprintf(expansion->why, expansion->why_bytes, "found '%.*s'%s", length, found, reason); /* cut when long */
+	return -EINVAL;
+}
+
+static int append(struct expansion *expansion, const char *text, size_t bytes)
+{
+	if (bytes >= CONFIG_TEXT - expansion->used)
+		return refuse(expansion, text, 16, "…, longer than 4095 bytes in all");
+	memcpy(expansion->out + expansion->used, text, bytes);
+	expansion->used += bytes;
+	expansion->out[expansion->used] = 0;
+	return 0;
+}
+
+static size_t name_length(const char *text)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+
+	return *text >= '0' && *text <= '9' ? 0 : strspn(text, letters);
+}
+
+/* `at` is "${…"; *end becomes what follows the brace. */
+static int expand_reference(struct expansion *expansion, const char *at, const char **end)
+{
+	static const char allowed[] = ", allowed: ${NAME}, ${NAME:-default}, or $$ for a $";
+	size_t length = name_length(at + 2);
+	const char *rest = at + 2 + length, *brace = strchr(rest, '}'), *value;
+	int whole = brace ? (int)(brace + 1 - at) : 16;
+	char name[128];
+
+	if (whole > 64)
+		whole = 64;
+	if (!brace || !length || length >= sizeof(name) || (rest != brace && strncmp(rest, ":-", 2)))
+		return refuse(expansion, at, whole, allowed);
+	if (rest != brace && memchr(rest, '$', (size_t)(brace - rest)))
+		return refuse(expansion, at, whole, ": a default cannot hold a $");
+	memcpy(name, at + 2, length);
+	name[length] = 0;
+	value = config_variable(expansion->environment, name);
+	*end = brace + 1;
+	if (value && (*value || rest == brace))
+		return append(expansion, value, strlen(value));
+	if (rest == brace)
+		return refuse(expansion, at, whole, ", but that variable is not set; allowed: a default, as in ${NAME:-default}");
+	return append(expansion, rest + 2, (size_t)(brace - rest - 2));
+}
+
+int config_expand(const char *text, const char *const *environment, char *out, char *why, size_t why_bytes)
+{
+	struct expansion expansion = { .environment = environment, .out = out, .why = why, .why_bytes = why_bytes };
+
+	*out = 0;
+	while (*text) {
+		size_t plain = strcspn(text, "$");
+
+		if (append(&expansion, text, plain))
+			return -EINVAL;
+		text += plain;
+		if (!*text)
+			return 0;
+		if (text[1] == '$') {
+			if (append(&expansion, "$", 1))
+				return -EINVAL;
+			text += 2;
+		} else if (text[1] != '{') {
+			return refuse(&expansion, text, 16, ", allowed: ${NAME}, ${NAME:-default}, or $$ for a $");
+		} else if (expand_reference(&expansion, text, &text)) {
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
