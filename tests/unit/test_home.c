@@ -12,7 +12,7 @@
 static uint32_t op_named(const char *name)
 {
 	for (uint32_t op = 1; op < 1024; op++) {
-		if (strcmp(call_info(op)->name, name) == 0)
+		if (call_info(op)->name && strcmp(call_info(op)->name, name) == 0)
 			return op;
 	}
 	fail_msg("no call %s", name);

@@ -98,7 +98,7 @@ static void the_accept_queue_is_counted(void **state)
 	static struct diag_listener found[SOCK_DIAG_LISTENERS];
 	uint64_t inodes[16];
 	uint16_t port;
-	int fd = listen_here(&port), clients[3], accepted;
+	int fd = listen_here(&port), clients[3], accepted = -1;
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)

@@ -38,7 +38,7 @@ static const struct row rows[] = {
 static uint32_t op_named(const char *name)
 {
 	for (uint32_t op = 1; name && op < 1024; op++) {
-		if (strcmp(call_info(op)->name, name) == 0)
+		if (call_info(op)->name && strcmp(call_info(op)->name, name) == 0)
 			return op;
 	}
 	assert_null(name);
