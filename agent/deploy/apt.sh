@@ -19,15 +19,19 @@ apt_install='
 set -e
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
+log=$(mktemp)
+trap "rm -f $log" EXIT
+trap "exit 130" INT TERM HUP
 if [ ! -e "$policy" ]; then
-	trap "rm -f $policy" EXIT
-	trap "exit 130" INT TERM HUP
+	trap "rm -f $log $policy" EXIT
 	printf "#!/bin/sh\nexit 101\n" >"$policy"
 	chmod 755 "$policy"
 fi
 options="-qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300"
-apt-get $options update
-apt-get $options -y install --no-install-recommends "$@" >/dev/null
+if ! { apt-get $options update && apt-get $options -y install --no-install-recommends "$@"; } >"$log" 2>&1 </dev/null; then
+	tail -n 40 "$log"
+	exit 1
+fi
 '
 
 apt_need() {
