@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the agent finds out about threads and processes, with which rights, and what it says when it cannot."""
+import os
+import re
+import subprocess
+
+import pytest
+
+import lifesign
+from lifesign import SUPPORT, call, mapped, wait_until
+
+LOCKERS = os.path.join(SUPPORT, "lockers")
+NOBODY = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+NO_PTRACE = ["/usr/bin/setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
+
+
+def named(started):
+    return {t["name"]: t for t in started.threads()}
+
+
+def wait_named(started, check, seconds=10):
+    wait_until(lambda: not check(named(started)), seconds, lambda: f"{check(named(started))}; {started.status()['processes']}")
+    return named(started)
+
+
+def assert_known_waits(threads, main):
+    """The owner of each lock from memory, the futex from the kernel."""
+    waiter, writer = threads["waiter"], threads["writer"]
+    assert waiter["op"] == "pthread_mutex_lock" and waiter["state"] == "lock" and not waiter["home"]
+    assert waiter["waits_for"]["owner"] == main, waiter
+    assert waiter["waits_for"]["futex"] == waiter["waits_for"]["object"], waiter
+    assert writer["op"] == "pthread_rwlock_wrlock" and writer["waits_for"]["owner"] == main, writer
+
+
+def all_read(threads):
+    waits = [threads.get(name, {}).get("waits_for") for name in ("waiter", "writer")]
+    return "" if all(w and w["owner"] and w["futex"] for w in waits) else f"not read yet: {waits}"
+
+
+def test_each_wait_is_told_as_it_is(run):
+    started = run([LOCKERS, "spin"])
+    threads = wait_named(started, all_read)
+    assert_known_waits(threads, started.main())
+    assert threads["sleeper"]["state"] == "sleep" and threads["sleeper"]["op"] == "sleep"
+    assert threads["idler"]["state"] == "idle" and threads["idler"]["op"] == "pthread_cond_wait" and threads["idler"]["home"]
+    assert threads["receiver"]["state"] == "io" and threads["receiver"]["waits_for"]["kind"] == "fd"
+    assert threads["spinner"]["state"] == "running" and threads["spinner"]["op"] is None
+    workers = started.status()["workers"]
+    assert (workers["live"], workers["lock"], workers["running"], workers["idle"]) == (7, 2, 1, 1) or workers["sleep"] == 2, workers
+
+
+def test_ages_of_waits_grow(run):
+    started = run([LOCKERS])
+    first = wait_named(started, all_read)["waiter"]["for_seconds"]
+    wait_until(lambda: named(started)["waiter"]["for_seconds"] > first + 1.5, 5, "the wait gets older")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="changes its user")
+def test_root_without_ptrace_reads_a_foreign_user_through_a_reader(run, place):
+    """The agent is root without CAP_SYS_PTRACE, the service another user: a reader under that user looks."""
+    wrapper = place.file("lifesign", f'#!/bin/sh\nexec {" ".join(NO_PTRACE)} {lifesign.BIN} "$@"\n', 0o755)
+    original, lifesign.BIN = lifesign.BIN, wrapper
+    try:
+        started = run([*NOBODY, LOCKERS])
+    finally:
+        lifesign.BIN = original
+    threads = wait_named(started, all_read)
+    agent = started.agent()
+    caps = int(re.search(r"CapEff:\s*(\w+)", open(f"/proc/{agent}/status", encoding="ascii").read())[1], 16)
+    assert not caps & 1 << 19, "the agent must not have CAP_SYS_PTRACE in this test"
+    assert_known_waits(threads, started.main())
+    readers = [pid for pid in lifesign.children(agent) if lifesign.comm(pid) == "lifesign-reader"]
+    assert len(readers) == 1 and os.stat(f"/proc/{readers[0]}/task").st_uid in (0, 65534)
+    assert re.search(r"Uid:\s*65534", open(f"/proc/{readers[0]}/status", encoding="ascii").read())
+    assert started.status()["processes"][0]["coverage"] == "shim"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="changes its user")
+def test_an_agent_of_the_same_user_needs_no_root(run):
+    started = run([LOCKERS], user="nobody")
+    threads = wait_named(started, all_read)
+    assert_known_waits(threads, started.main())
+    assert mapped(started.main())
+
+
+def reason_of(started, exe):
+    return next((p["coverage_why"] for p in started.status()["processes"] if p["exe"] == exe and p["coverage"] != "shim"), None)
+
+
+CASES = {
+    "static": (["/bin/sh", "-c", "{busybox} sleep 1000"], "busybox", "statically linked"),
+    "scrubbed": (["/bin/sh", "-c", "env -i /bin/sleep 1000"], "sleep", "scrubbed the environment"),
+    "disabled": (["/bin/sh", "-c", "LIFESIGN_DISABLE=1 /bin/sleep 1000"], "sleep", "stood aside"),
+    "unset": (["/bin/sh", "-c", "LIFESIGN_SEGMENT= /bin/sleep 1000"], "sleep", "environment"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_not_covered_is_said_within_two_seconds(run, case):
+    command, exe, text = CASES[case]
+    busybox = next(p for p in ("/bin/busybox", "/usr/bin/busybox") if os.path.exists(p))
+    started = run([word.replace("{busybox}", busybox) for word in command])
+    wait_until(lambda: re.search(rf"not covered by the shim: .*{text}", started.err()), 2.5, started.said)
+    wait_until(lambda: text in (reason_of(started, exe) or ""), 3, lambda: str(started.status()["processes"]))
+    process = next(p for p in started.status()["processes"] if p["exe"] == exe)
+    assert process["coverage"] == "outside" and not mapped(process["pid"])
+    assert started.get("/livez").status == 200
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="makes a set-user-ID file")
+def test_a_setuid_program_is_said(run, place):
+    path = place.file("suid-sleep")
+    subprocess.run(["cp", "/bin/sleep", path], check=True)
+    os.chown(path, 0, 0)
+    os.chmod(path, 0o4755)
+    started = run([*NOBODY, path, "1000"])
+    wait_until(lambda: re.search(r"not covered by the shim: .*setuid", started.err()), 2.5, started.said)
+
+
+def test_only_an_uncovered_process_is_unknown_not_alive(run):
+    busybox = next(p for p in ("/bin/busybox", "/usr/bin/busybox") if os.path.exists(p))
+    started = run([busybox, "sleep", "1000"])
+    answer = started.get("/livez")
+    assert answer.status == 200 and answer.headers["Lifesign-Verdict"] == "unknown"
+    wait_until(lambda: started.status()["processes"] and started.status()["processes"][0]["threads"], 5, "its threads are listed")
+    assert started.status()["processes"][0]["threads"][0]["state"] == "unseen"
+
+
+def test_an_exec_under_the_same_pid_is_followed(run):
+    started = run(["/bin/sh", "-c", "sleep 0.5; exec /bin/sleep 1000"])
+    main = started.main()
+
+    def one_thread():
+        process = started.process_of(main)
+        return process and process["exe"] == "sleep" and len(process["threads"]) == 1 and process["threads"][0]["op"] in (
+            "nanosleep", "clock_nanosleep", "sleep")
+    wait_until(one_thread, 6, lambda: str(started.status()["processes"]))
+    assert started.process_of(main)["coverage"] == "shim"
+
+
+def test_starting_by_rule(run, place):
+    port = lifesign.free_port()
+    config = place.file("c.yaml", f"startup: {{port: {port}, periodSeconds: 0.2, failureThreshold: 300}}\n")
+    script = f"import socket,time\ntime.sleep(1.5)\ns=socket.create_server(('127.0.0.1',{port}))\nwhile 1: s.accept()\n"
+    started = run(["/usr/bin/python3", "-c", script], ["--config", config])
+    first = started.get("/startupz")
+    assert first.status == 503 and "[-]starting failed: starting" in first.text
+    assert started.get("/readyz").status == 503 and started.get("/livez").status == 200
+    started.wait_started(10)
+    started.wait_ready(2)
+
+
+def test_a_start_that_takes_too_long_stays_503(run, place):
+    port = lifesign.free_port()
+    config = place.file("c.yaml", f"startup: {{port: {port}, periodSeconds: 0.1, failureThreshold: 10}}\n")
+    script = f"import socket,time\ntime.sleep(3)\ns=socket.create_server(('127.0.0.1',{port}))\nwhile 1: s.accept()\n"
+    started = run(["/usr/bin/python3", "-c", script], ["--config", config])
+    wait_until(lambda: "start_timeout" in started.get("/startupz").text, 5, "start_timeout")
+    wait_until(lambda: lifesign.accepts(port), 6, "the service is up at last")
+    lifesign.holds_for(lambda: started.get("/readyz").status == 503, 1)
+    assert started.get("/livez").status == 200
+
+
+def test_none_means_that_the_main_thread_waits(run, place):
+    config = place.file("c.yaml", "startup: {port: none}\n")
+    started = run(["/bin/sleep", "1000"], ["--config", config])
+    assert started.get("/startupz").status == 503
+    started.wait_started(6)
+
+
+def test_a_stopped_service_is_not_ready_and_not_dead(run, place):
+    import services
+    service = services.python_http(place)
+    started = run(service.command)
+    wait_until(service.ping, 10)
+    started.wait_ready()
+    os.kill(started.main(), 19)
+    wait_until(lambda: "[-]suspended failed: suspended" in started.get("/readyz").text, 5, "suspended")
+    assert started.get("/livez").status == 200
+    os.kill(started.main(), 18)
+    started.wait_ready(3)
+
+
+def test_check_follows(run):
+    started = run(["/bin/sleep", "1000"])
+    assert call("check", "--url", f"http://127.0.0.1:{started.port}").returncode == 0
