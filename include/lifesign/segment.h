@@ -59,6 +59,7 @@
 #define PROCESS_TID_BY_SYSCALL 0x4u  /* thread ids come from gettid(2), not from the thread's own memory */
 #define PROCESS_DEEPBIND 0x8u        /* a library was loaded with RTLD_DEEPBIND: its calls are not seen */
 #define PROCESS_QUEUE_DEPTH 0x10u    /* queue_depth was set by the service (lifesign.h) */
+#define PROCESS_FOREIGN_PID 0x20u  /* claimed inside another pid namespace: its pids name nobody in the supervisor's */
 
 enum segment_libc { LIBC_UNKNOWN = 0, LIBC_GLIBC = 1, LIBC_MUSL = 2 };
 
@@ -106,7 +107,7 @@ struct segment_slot {
 	uint64_t call;      /*   0: G1 */
 	uint64_t entries;   /*   8: G2 */
 	uint64_t object;    /*  16: what the call works on: fd, address or pid, see calls.h */
-	uint64_t extra;     /*  24: second operand: the mutex of a cond_wait, a poll time-out in ms, a futex op */
+	uint64_t extra;     /*  24: second operand: the mutex of a cond_wait, an epoll time-out in ms, a futex op */
 	uint64_t caller;    /*  32: return address of the outermost call */
 	uint64_t frame;     /*  40: stack address of the outermost wrapper */
 	uint64_t nested;    /*  48: operation of a call inside the call, 0 = none (G3) */

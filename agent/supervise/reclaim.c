@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervise/reclaim.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "watch/procfs.h"
+
+enum fate { FATE_FREE, FATE_NEW, FATE_LIVES, FATE_GONE };
+
+/* Reading a stat file costs some 10 us: so many a look, all of them when more than half is claimed. */
+enum { STATS_A_LOOK = 64, TASKS_A_LOOK = 256 };
+
+/* /proc rounds starts down to a clock tick, so an owner never seems late; this is for reads across a tick. */
+#define START_SLACK_NS (20 * NS_PER_MS)
+
+static uint64_t load(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE); /* partner: the release of whoever claimed */
+}
+
+static pid_t pid_of(uint64_t claim)
+{
+	return (pid_t)(claim & UINT32_MAX);
+}
+
+int reclaim_start(struct reclaim *out, struct segment *segment)
+{
+	*out = (struct reclaim){.segment = segment};
+	out->process_seen = calloc(segment->process_count, sizeof(uint64_t));
+	out->slot_seen = calloc(segment->slot_count, sizeof(uint64_t));
+	out->process_fate = calloc(segment->process_count, sizeof(uint8_t));
+	if (out->process_seen && out->slot_seen && out->process_fate)
+		return 0;
+	reclaim_stop(out);
+	return -ENOMEM;
+}
+
+void reclaim_stop(struct reclaim *reclaim)
+{
+	free(reclaim->process_seen);
+	free(reclaim->slot_seen);
+	free(reclaim->process_fate);
+	*reclaim = (struct reclaim){0};
+}
+
+static bool take(uint64_t *claim, uint64_t seen)
+{
+	return __atomic_compare_exchange_n(claim, &seen, RECLAIM_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* `entries` and `base` stay: G2. */
+static void free_slot(struct reclaim *reclaim, struct segment_slot *slot, uint64_t seen)
+{
+	if (!take(&slot->claim, seen))
+		return;
+	__atomic_store_n(&slot->call, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->nested, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->container, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->tid, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->claim, 0, __ATOMIC_RELEASE); /* partner: the next claim */
+	__atomic_fetch_add(&reclaim->segment->header->threads_ended, 1, __ATOMIC_RELAXED);
+}
+
+static void free_process(struct segment_process *process, uint64_t seen)
+{
+	if (!take(&process->claim, seen))
+		return;
+	__atomic_store_n(&process->flags, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&process->claim, 0, __ATOMIC_RELEASE);
+}
+
+void reclaim_zombie(struct reclaim *reclaim, pid_t pid)
+{
+	struct segment *segment = reclaim->segment;
+	bool known = false;
+
+	for (uint32_t i = 0; i < segment->process_count && !known; i++)
+		known = pid_of(load(&segment->processes[i].claim)) == pid;
+	if (!known)
+		return; /* every slot has its process entry: most children cost this one pass */
+	for (uint32_t i = 0; i < segment->slot_count; i++) {
+		uint64_t claim = load(&segment->slots[i].claim);
+
+		if (claim && pid_of(claim) == pid)
+			free_slot(reclaim, &segment->slots[i], claim);
+	}
+	for (uint32_t i = 0; i < segment->process_count; i++) {
+		uint64_t claim = load(&segment->processes[i].claim);
+
+		if (claim && pid_of(claim) == pid)
+			free_process(&segment->processes[i], claim);
+	}
+}
+
+/* Began after the claim, or is a zombie all of whose threads have ended. */
+static bool is_another(pid_t pid, pid_t tid, uint64_t stamp)
+{
+	struct proc_stat stat;
+
+	if (proc_thread_stat(pid, tid, &stat) < 0)
+		return false; /* unreadable proves nothing */
+	return stat.start_ns > stamp + START_SLACK_NS || (stat.state == 'Z' && stat.threads <= 1);
+}
+
+static bool is_gone(pid_t pid)
+{
+	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* A pid that claimed again has exec'ed: what it was before is gone. Its later stamp is the proof. */
+static bool is_superseded(const struct segment *segment, uint32_t index, pid_t pid)
+{
+	uint64_t stamp = load(&segment->processes[index].stamp);
+
+	for (uint32_t i = 0; i < segment->process_count; i++) {
+		const struct segment_process *other = &segment->processes[i];
+
+		if (i != index && pid_of(load(&other->claim)) == pid && load(&other->stamp) > stamp)
+			return true;
+	}
+	return false;
+}
+
+/* True while the dear check of entry `index` is due: a window of `budget` that wanders, or everything. */
+static bool is_due(uint32_t index, uint32_t next, uint32_t count, uint32_t budget)
+{
+	return ((index - next) & (count - 1)) < budget;
+}
+
+static enum fate judge_process(struct reclaim *reclaim, uint32_t index, uint32_t budget)
+{
+	struct segment *segment = reclaim->segment;
+	struct segment_process *process = &segment->processes[index];
+	uint64_t claim = load(&process->claim), seen = reclaim->process_seen[index];
+	pid_t pid = pid_of(claim);
+
+	reclaim->process_seen[index] = claim;
+	if (!claim)
+		return FATE_FREE;
+	reclaim->processes++;
+	if (claim != seen || pid <= 0 || process->flags & PROCESS_FOREIGN_PID)
+		return FATE_NEW;
+	if (is_gone(pid) || is_superseded(segment, index, pid))
+		return FATE_GONE;
+	if (is_due(index, reclaim->next_process, segment->process_count, budget) &&
+		is_another(pid, pid, load(&process->stamp)))
+		return FATE_GONE;
+	return FATE_LIVES;
+}
+
+static bool task_is_gone(pid_t pid, pid_t tid, uint64_t stamp)
+{
+	struct proc_stat stat;
+	int ret = proc_thread_stat(pid, tid, &stat);
+
+	if (ret == -ENOENT || ret == -ESRCH) /* of a thread; without /proc the process would not be found either */
+		return proc_thread_stat(pid, pid, &stat) == 0 || is_gone(pid);
+	return ret == 0 && stat.start_ns > stamp + START_SLACK_NS;
+}
+
+static void judge_slot(struct reclaim *reclaim, uint32_t index, uint32_t budget)
+{
+	struct segment *segment = reclaim->segment;
+	struct segment_slot *slot = &segment->slots[index];
+	uint64_t claim = load(&slot->claim), seen = reclaim->slot_seen[index];
+	uint32_t home = __atomic_load_n(&slot->process, __ATOMIC_RELAXED) & (segment->process_count - 1);
+	uint32_t tid = __atomic_load_n(&slot->tid, __ATOMIC_RELAXED);
+	pid_t pid = pid_of(claim);
+	bool has_home = pid_of(reclaim->process_seen[home]) == pid;
+
+	reclaim->slot_seen[index] = claim;
+	if (!claim)
+		return;
+	reclaim->slots++;
+	if (claim != seen || pid <= 0 || (has_home && reclaim->process_fate[home] == FATE_NEW)) {
+		if (has_home && reclaim->process_fate[home] == FATE_GONE)
+			reclaim->process_fate[home] = FATE_LIVES; /* until this slot, too, has stood for a look */
+		return;
+	}
+	if (has_home ? reclaim->process_fate[home] == FATE_GONE : is_gone(pid))
+		free_slot(reclaim, slot, claim);
+	else if (has_home && tid && is_due(index, reclaim->next_slot, segment->slot_count, budget) &&
+		task_is_gone(pid, (pid_t)tid, load(&slot->stamp)))
+		free_slot(reclaim, slot, claim);
+}
+
+static uint32_t budget_for(uint32_t claimed, uint32_t count, uint32_t usual)
+{
+	return claimed > count / 2 ? count : usual;
+}
+
+void reclaim_look(struct reclaim *reclaim)
+{
+	struct segment *segment = reclaim->segment;
+	uint32_t stats = budget_for(reclaim->processes, segment->process_count, STATS_A_LOOK);
+	uint32_t tasks = budget_for(reclaim->slots, segment->slot_count, TASKS_A_LOOK);
+
+	reclaim->processes = reclaim->slots = 0;
+	for (uint32_t i = 0; i < segment->process_count; i++)
+		reclaim->process_fate[i] = (uint8_t)judge_process(reclaim, i, stats);
+	for (uint32_t i = 0; i < segment->slot_count; i++)
+		judge_slot(reclaim, i, tasks);
+	for (uint32_t i = 0; i < segment->process_count; i++) {
+		if (reclaim->process_fate[i] == FATE_GONE)
+			free_process(&segment->processes[i], reclaim->process_seen[i]);
+	}
+	reclaim->next_process += stats;
+	reclaim->next_slot += tasks;
+}
+
+void reclaim_tick(struct reclaim *reclaim, int64_t now)
+{
+	struct segment *segment = reclaim->segment;
+	uint64_t refused;
+
+	if (!segment || segment->fd < 0)
+		return;
+	refused = load(&segment->header->threads_refused) + load(&segment->header->processes_refused);
+	if (now - reclaim->looked < NS_PER_SECOND && refused == reclaim->refused_seen &&
+		reclaim->processes <= segment->process_count / 2 && reclaim->slots <= segment->slot_count / 2)
+		return;
+	reclaim->refused_seen = refused;
+	reclaim->looked = now;
+	reclaim_look(reclaim);
+}

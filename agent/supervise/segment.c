@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervise/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { SLOTS_A_PROCESS = 8, PROCESSES_MIN = 64 };
+
+static uint32_t count_processes(uint32_t slots)
+{
+	uint32_t count = slots / SLOTS_A_PROCESS;
+
+	return count < PROCESSES_MIN ? PROCESSES_MIN : count;
+}
+
+/* Every page is there from the start: a full memory cannot kill a service by SIGBUS later. */
+static int make_memory(size_t bytes)
+{
+	int fd = memfd_create("lifesign", MFD_CLOEXEC | MFD_ALLOW_SEALING), error;
+
+	if (fd < 0)
+		return -errno;
+	if (fallocate(fd, 0, 0, (off_t)bytes) == 0 &&
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	return -error;
+}
+
+/* Magic last: until then it is no segment for anybody. */
+static void write_header(const struct segment *segment)
+{
+	struct segment_header *header = segment->header;
+
+	header->abi_major = SEGMENT_ABI_MAJOR;
+	header->abi_minor = SEGMENT_ABI_MINOR;
+	header->header_bytes = SEGMENT_HEADER_BYTES;
+	header->process_bytes = SEGMENT_PROCESS_BYTES;
+	header->process_count = segment->process_count;
+	header->process_offset = SEGMENT_HEADER_BYTES;
+	header->slot_bytes = SEGMENT_SLOT_BYTES;
+	header->slot_count = segment->slot_count;
+	header->slot_offset = SEGMENT_HEADER_BYTES + (uint64_t)segment->process_count * SEGMENT_PROCESS_BYTES;
+	header->segment_bytes = segment->bytes;
+	header->created = (uint64_t)clock_boot_ns();
+	header->boot_minus_mono = clock_boot_ns() - clock_mono_ns();
+	header->supervisor = getpid();
+	__atomic_store_n(&header->magic, SEGMENT_MAGIC, __ATOMIC_RELEASE); /* partner: whoever maps it */
+}
+
+int segment_make(struct segment *out, uint32_t slots)
+{
+	struct segment made = {.slot_count = slots, .process_count = count_processes(slots)};
+	size_t processes = (size_t)made.process_count * SEGMENT_PROCESS_BYTES;
+
+	made.bytes = SEGMENT_HEADER_BYTES + processes + (size_t)slots * SEGMENT_SLOT_BYTES;
+	made.fd = make_memory(made.bytes);
+	if (made.fd < 0)
+		return made.fd;
+	made.header = mmap(NULL, made.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, made.fd, 0);
+	if (made.header == MAP_FAILED) {
+		int error = errno;
+
+		close(made.fd);
+		return -error;
+	}
+	made.processes = (struct segment_process *)((char *)made.header + SEGMENT_HEADER_BYTES);
+	made.slots = (struct segment_slot *)((char *)made.processes + processes);
+	write_header(&made);
+	*out = made;
+	return 0;
+}
+
+void segment_unmap(struct segment *segment)
+{
+	if (segment->header)
+		(void)munmap(segment->header, segment->bytes); /* ours: cannot fail */
+	segment->header = NULL;
+}
+
+void segment_drop(struct segment *segment)
+{
+	segment_unmap(segment);
+	if (segment->fd >= 0)
+		close(segment->fd);
+	*segment = (struct segment){.fd = -1};
+}
+
+void segment_keep_clock(struct segment *segment, int64_t boot_minus_mono)
+{
+	int64_t now;
+
+	if (segment->fd < 0)
+		return;
+	now = __atomic_load_n(&segment->header->boot_minus_mono, __ATOMIC_RELAXED);
+	if (llabs((long long)(boot_minus_mono - now)) > NS_PER_MS) /* less is the time between two clocks read */
+		__atomic_store_n(&segment->header->boot_minus_mono, boot_minus_mono, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervise/supervise.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "supervise/spawn.h"
+#include "supervise/supervisor.h"
+
+#define TICK_NS (250 * NS_PER_MS)
+enum { FAREWELL_MS = 300 }; /* for the agent to log the end */
+
+static struct supervisor supervisor; /* owner: the only thread; too large for a stack */
+
+/* Without memory to share the service runs unseen, but it runs. */
+static int open_segment(void)
+{
+	int ret = segment_make(&supervisor.segment, supervisor.settings->slots);
+
+	if (ret < 0)
+		return ret;
+	ret = reclaim_start(&supervisor.reclaim, &supervisor.segment);
+	if (ret == 0)
+		ret = handout_open(&supervisor.handout, &supervisor.segment, &supervisor.helpers);
+	if (ret == 0)
+		return 0;
+	reclaim_stop(&supervisor.reclaim);
+	segment_drop(&supervisor.segment);
+	return ret;
+}
+
+/* Failures here cost a feature, never the service; they are told once the addresses were. */
+static int prepare(struct environment *environment, const char *shim, int *segment_error)
+{
+	const char *manager = environment_find(environ, "NOTIFY_SOCKET");
+	struct environment_plan plan = {.self = supervisor.self};
+
+	*segment_error = open_segment();
+	if (*segment_error == 0) {
+		plan.shim = shim;
+		plan.segment = supervisor.handout.name;
+	}
+	if (manager && relay_open(&supervisor.relay, manager, &supervisor.helpers) == 0)
+		plan.notify = supervisor.relay.name;
+	return environment_build(environment, environ, &plan);
+}
+
+static int open_all(const struct settings *settings, struct failure *why)
+{
+	int ret;
+
+	supervisor = (struct supervisor){.settings = settings, .self = getpid(), .segment.fd = -1, .handout.fd = -1};
+	supervisor.relay.fd = supervisor.terminal.fd = supervisor.keeper.news_fd = supervisor.keeper.setup.notebook_fd = -1;
+	spawn_fill_standard();
+	ret = signals_take(&supervisor.signals);
+	if (ret < 0)
+		return failure_set(why, FAILURE_CONFIG, "cannot take signals: %s", strerror(-ret));
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* always there since Linux 3.4 */
+	terminal_open(&supervisor.terminal);
+	return listen_open(&supervisor.listening, settings, why);
+}
+
+static void close_all(void)
+{
+	keeper_close(&supervisor.keeper);
+	relay_finish(&supervisor.relay);
+	handout_close(&supervisor.handout);
+	listen_close(&supervisor.listening);
+	reclaim_stop(&supervisor.reclaim);
+	segment_drop(&supervisor.segment);
+	terminal_take(&supervisor.terminal, supervisor.main_group);
+}
+
+static int cannot_start(const char *command, int error, struct failure *why)
+{
+	if (error == ENOENT)
+		return failure_set(why, 127, "%s: not found, or the interpreter it names is not", command);
+	return failure_set(why, 126, "%s: cannot be executed: %s", command, strerror(error));
+}
+
+/* In a new agent: what must stay the supervisor's alone. */
+static void leave_to_supervisor(void *context)
+{
+	struct supervisor *mine = context;
+
+	close(mine->signals.fd);
+	if (mine->terminal.fd >= 0)
+		close(mine->terminal.fd);
+	handout_close(&mine->handout);
+	relay_leave(&mine->relay);
+	segment_unmap(&mine->segment); /* an agent maps it read-only, by the descriptor */
+}
+
+static void open_keeper(void)
+{
+	struct child_setup setup = {.settings = *supervisor.settings, .segment_fd = supervisor.segment.fd,
+		.notebook_fd = -1, .news_fd = -1, .supervisor = supervisor.self, .run_started = clock_boot_ns()};
+	int ret;
+
+	memcpy(setup.listeners, supervisor.listening.all, sizeof(setup.listeners));
+	setup.listener_count = supervisor.listening.count;
+	ret = keeper_open(&supervisor.keeper, &setup, &supervisor.helpers);
+	supervisor.keeper.in_child = leave_to_supervisor;
+	supervisor.keeper.in_child_context = &supervisor;
+	if (ret < 0)
+		log_event(LOG_LEVEL_ERROR, "agent", "no agent: its memory cannot be made (%s)", strerror(-ret));
+	else
+		supervisor.keeper.next_start = 0;
+}
+
+static void say_start(pid_t pid, int segment_error)
+{
+	char where[1024] = "";
+	size_t used = 0;
+
+	for (unsigned i = 0; i < supervisor.listening.count && used < sizeof(where); i++)
+		used += (size_t)snprintf(where + used, sizeof(where) - used, "%s%s", i ? ", " : "",
+			supervisor.listening.all[i].address);
+	log_event(LOG_LEVEL_INFO, "start", "%s (pid %d) answers probes at %s", supervisor.settings->service, pid,
+		used ? where : "no address");
+	for (unsigned i = 0; i < supervisor.listening.note_count; i++)
+		log_event(LOG_LEVEL_WARN, "listen", "%s", supervisor.listening.notes[i]);
+	if (segment_error)
+		log_event(LOG_LEVEL_WARN, "segment", "no shared memory (%s): the service runs without the shim, liveness stays unknown",
+			strerror(-segment_error));
+}
+
+static int64_t soonest(void)
+{
+	return supervisor.drain_due && supervisor.drain_due < supervisor.tick_due ? supervisor.drain_due : supervisor.tick_due;
+}
+
+static void tick(int64_t mono)
+{
+	int64_t late = mono - supervisor.tick_due;
+
+	supervisor.tick_due = mono + TICK_NS;
+	main_tick(&supervisor, mono);
+	reclaim_tick(&supervisor.reclaim, clock_boot_ns());
+	segment_keep_clock(&supervisor.segment, clock_boot_ns() - clock_mono_ns());
+	keeper_tick(&supervisor.keeper, late);
+}
+
+/* One turn of the loop. Signals first: they are what users wait for. */
+static void turn(void)
+{
+	struct keeper *keeper = &supervisor.keeper;
+	struct relay *relay = &supervisor.relay;
+	struct pollfd all[] = {
+		{.fd = supervisor.signals.fd, .events = POLLIN},
+		{.fd = supervisor.handout.fd, .events = POLLIN},
+		{.fd = relay->fd < 0 || !relay->held ? relay->fd : relay->manager, .events = relay->held ? POLLOUT : POLLIN},
+		{.fd = keeper->news_waits ? keeper->news_fd : -1, .events = POLLOUT},
+	};
+	int64_t left = soonest() - clock_mono_ns(), now;
+	struct timespec timeout = {0};
+
+	if (left > 0)
+		timeout = (struct timespec){left / NS_PER_SECOND, left % NS_PER_SECOND};
+	if (ppoll(all, sizeof(all) / sizeof(all[0]), &timeout, NULL) > 0) {
+		if (all[0].revents)
+			main_take_signals(&supervisor);
+		if (all[1].revents)
+			handout_serve(&supervisor.handout);
+		if (all[2].revents)
+			relay_serve(relay);
+		if (all[3].revents)
+			keeper_tell(keeper);
+	}
+	now = clock_mono_ns();
+	main_forward_due(&supervisor, now);
+	if (now >= supervisor.tick_due)
+		tick(now);
+}
+
+/* The agent logs why it all ended, and goes. */
+static void say_farewell(void)
+{
+	supervisor.keeper.news.main_pid = 0;
+	supervisor.keeper.news.main_ended = 1;
+	supervisor.keeper.news.main_status = supervisor.status;
+	keeper_tell(&supervisor.keeper);
+	keeper_dismiss(&supervisor.keeper);
+	keeper_wait(&supervisor.keeper, FAREWELL_MS);
+}
+
+static int exit_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int supervise_run(const struct settings *settings, const char *shim, char **argv, struct failure *why)
+{
+	struct environment environment = {0};
+	struct spawn spawn = {argv, &environment, &supervisor.signals, &supervisor.terminal};
+	int segment_error = 0;
+	pid_t pid = -ENOMEM;
+
+	if (open_all(settings, why)) {
+		close_all();
+		return why->status;
+	}
+	if (prepare(&environment, shim, &segment_error) == 0)
+		pid = spawn_command(&spawn);
+	if (pid < 0) {
+		close_all();
+		return cannot_start(argv[0], -pid, why);
+	}
+	spawn_close_inherited();
+	say_start(pid, segment_error);
+	open_keeper();
+	main_begin(&supervisor, pid);
+	supervisor.tick_due = clock_mono_ns();
+	while (!supervisor.over)
+		turn();
+	say_farewell();
+	close_all();
+	return exit_status(supervisor.status);
+}
