@@ -33,9 +33,11 @@ struct client_reply {
 
 /*
  * The agent that the command's words and the environment mean, one that takes connections. 0, or the exit
- * status after saying where it looked and what to do.
+ * status after saying where it looked and what to do. `orders`: for what only unix sockets take, then
+ * LIFESIGN_LISTEN is passed over.
  */
-int client_find(const struct cli_words *words, const char *const *environment, struct client_place *out);
+int client_find(const struct cli_words *words, const char *const *environment, bool orders,
+	struct client_place *out);
 
 /* 0 or -errno: -ETIMEDOUT, -EPROTO for what is no HTTP, -EMSGSIZE for too much of it, or what connecting said. */
 int client_ask(const struct client_place *place, const char *method, const char *path, struct client_reply *out);

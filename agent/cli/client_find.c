@@ -250,7 +250,7 @@ static int set_dir(struct search *search, const char *option, const char *const 
 	return 0;
 }
 
-int client_find(const struct cli_words *words, const char *const *environment, struct client_place *out)
+int client_find(const struct cli_words *words, const char *const *environment, bool orders, struct client_place *out)
 {
 	struct search *search;
 	int result = -1;
@@ -262,7 +262,7 @@ int client_find(const struct cli_words *words, const char *const *environment, s
 		cli_complain("no memory");
 		return EXIT_NO_AGENT;
 	}
-	if (!words->options[ASK_SERVICE] && !words->options[ASK_DIR])
+	if (!orders && !words->options[ASK_SERVICE] && !words->options[ASK_DIR])
 		result = take_listen(search, config_variable(environment, "LIFESIGN_LISTEN"), out);
 	if (result < 0) {
 		search->service = pick(words->options[ASK_SERVICE], config_variable(environment, "LIFESIGN_SERVICE"));

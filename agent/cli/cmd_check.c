@@ -150,6 +150,6 @@ int check_main(int argc, char **argv)
 		probe = find_probe(argv[1]);
 	if (!probe)
 		return EXIT_USAGE;
-	status = client_find(&words, (const char *const *)environ, &place);
+	status = client_find(&words, (const char *const *)environ, false, &place);
 	return status ? status : ask(&place, probe, &words);
 }

@@ -98,7 +98,7 @@ int reload_main(int argc, char **argv)
 		cli_complain("reload takes no words besides options; see 'lifesign help reload'");
 		return EXIT_USAGE;
 	}
-	result = client_find(&words, (const char *const *)environ, &place);
+	result = client_find(&words, (const char *const *)environ, true, &place);
 	if (result)
 		return result;
 	result = ask_reading(&place, &before);
