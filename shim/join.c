@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Raw system calls only: this runs before main, perhaps before other libraries' constructors, and nothing
+ * of it may be seen by the service. A process under seccomp that is its own doing is left alone before
+ * anything is tried that ld.so has not done already (open, read, close).
+ */
+#include "join.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "raw.h"
+
+#define JOIN_MS 20           /* the whole hand-over may delay a start by this */
+#define STATUS_BYTES 4096    /* /proc/self/status has about 1500 */
+#define FIRST_FD 3           /* 0 to 2 belong to the service even when it closed them */
+#define NEW_SOCKET_MODE 2    /* SECCOMP_MODE_FILTER */
+
+/* The number behind `word` in a text, -1 without it. */
+static long number_after(const char *text, const char *word)
+{
+	for (; *text; text++) {
+		size_t i = 0;
+
+		while (word[i] && text[i] == word[i])
+			i++;
+		if (word[i])
+			continue;
+		long value = 0;
+
+		for (text += i; *text == '\t' || *text == ' '; text++)
+			;
+		for (; *text >= '0' && *text <= '9'; text++)
+			value = value * 10 + (*text - '0');
+		return value;
+	}
+	return -1;
+}
+
+/* True if this process runs under a seccomp filter that its supervisor does not have too. */
+static bool is_confined(long expected_filters)
+{
+	char status[STATUS_BYTES];
+	long fd = RAW4(openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return expected_filters == 0; /* no /proc: only a caller that knows can say that all is well */
+	long bytes = RAW3(read, fd, status, sizeof(status) - 1);
+
+	RAW1(close, fd);
+	status[bytes > 0 ? bytes : 0] = 0;
+	long mode = number_after(status, "\nSeccomp:");
+	long filters = number_after(status, "\nSeccomp_filters:");
+
+	if (mode <= 0)
+		return false;
+	if (filters < 0)
+		filters = 1; /* kernels before 5.9 do not count them */
+	return mode != NEW_SOCKET_MODE || filters > expected_filters;
+}
+
+static long milliseconds(void)
+{
+	struct timespec now = {0, 0};
+
+	RAW2(clock_gettime, CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The same descriptor outside of 0 to 2. */
+static long lift(long fd)
+{
+	if (fd < 0 || fd >= FIRST_FD)
+		return fd;
+	long higher = RAW3(fcntl, fd, F_DUPFD_CLOEXEC, FIRST_FD);
+
+	RAW1(close, fd);
+	return higher;
+}
+
+static void limit(long fd, int option, long milliseconds_left)
+{
+	struct timeval time = {0, (milliseconds_left > 0 ? milliseconds_left : 1) * 1000};
+
+	RAW5(setsockopt, fd, SOL_SOCKET, option, &time, sizeof(time));
+}
+
+static long connect_to(const char *name, size_t length)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	long fd = lift(RAW3(socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < length; i++)
+		address.sun_path[1 + i] = name[i];
+	limit(fd, SO_SNDTIMEO, JOIN_MS);
+	long result = RAW3(connect, fd, &address, offsetof(struct sockaddr_un, sun_path) + 1 + length);
+
+	if (result < 0) {
+		RAW1(close, fd);
+		return result;
+	}
+	return fd;
+}
+
+/* The memfd that comes with a grant, negative without one. */
+static long receive(long fd, struct segment_grant *grant)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {.bytes = {0}};
+	struct iovec part = {grant, sizeof(*grant)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
+	long bytes = RAW3(recvmsg, fd, &message, MSG_CMSG_CLOEXEC);
+
+	if (bytes < 0 || message.msg_controllen < CMSG_LEN(sizeof(int)) || control.header.cmsg_level != SOL_SOCKET ||
+	    control.header.cmsg_type != SCM_RIGHTS)
+		return -1;
+	long memory = lift(*(int *)CMSG_DATA(&control.header));
+
+	if (memory >= 0 && (bytes != sizeof(*grant) || grant->magic != SEGMENT_MAGIC)) {
+		RAW1(close, memory);
+		return -1;
+	}
+	return memory;
+}
+
+static bool is_table(uint64_t offset, uint64_t count, uint64_t size, uint64_t bytes, uint64_t most)
+{
+	return count && count <= most && !(count & (count - 1)) && offset >= SEGMENT_HEADER_BYTES &&
+	       offset % size == 0 && offset <= bytes && count * size <= bytes - offset;
+}
+
+bool join_check(void *base, uint64_t bytes, struct shim_segment *segment)
+{
+	struct segment_header *header = base;
+
+	/* acquire: magic is stored last */
+	if (bytes < SEGMENT_HEADER_BYTES || __atomic_load_n(&header->magic, __ATOMIC_ACQUIRE) != SEGMENT_MAGIC)
+		return false;
+	uint32_t process_count = header->process_count, slot_count = header->slot_count;
+	uint64_t process_offset = header->process_offset, slot_offset = header->slot_offset;
+
+	if (header->abi_major != SEGMENT_ABI_MAJOR || header->process_bytes != SEGMENT_PROCESS_BYTES ||
+	    header->slot_bytes != SEGMENT_SLOT_BYTES || header->segment_bytes != bytes)
+		return false;
+	if (!is_table(process_offset, process_count, SEGMENT_PROCESS_BYTES, bytes, SEGMENT_SLOTS_MAX) ||
+	    !is_table(slot_offset, slot_count, SEGMENT_SLOT_BYTES, bytes, SEGMENT_SLOTS_MAX))
+		return false;
+	segment->processes = (struct segment_process *)((char *)base + process_offset);
+	segment->slots = (struct segment_slot *)((char *)base + slot_offset);
+	segment->process_mask = process_count - 1;
+	segment->slot_mask = slot_count - 1;
+	segment->header = header;
+	return true;
+}
+
+/* Sealed, so that nobody can make the mapping end under the service's feet (SIGBUS). */
+static bool map(long memory, uint64_t bytes, struct shim_segment *segment)
+{
+	long seals = RAW2(fcntl, memory, F_GET_SEALS);
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || (uint64_t)RAW3(lseek, memory, 0, SEEK_END) != bytes)
+		return false;
+	long base = RAW6(mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+
+	if (base < 0 && base > -4096)
+		return false;
+	if (join_check((void *)base, bytes, segment))
+		return true;
+	RAW2(munmap, base, bytes);
+	return false;
+}
+
+bool join_segment(const char *name, struct shim_segment *segment, uint32_t *pid)
+{
+	struct segment_grant grant = {0};
+	size_t length = 0;
+	long start = milliseconds(), filters = 0;
+
+	if (*name++ != '@')
+		return false;
+	for (; name[length]; length++) {
+		if (name[length] == '+')
+			filters = number_after(&name[length], "+");
+		if (length + 2 > sizeof(((struct sockaddr_un *)0)->sun_path))
+			return false;
+	}
+	if (!length || is_confined(filters))
+		return false;
+	long fd = connect_to(name, length);
+
+	if (fd < 0)
+		return false;
+	limit(fd, SO_RCVTIMEO, JOIN_MS - (milliseconds() - start));
+	long memory = receive(fd, &grant);
+
+	RAW1(close, fd);
+	if (memory < 0)
+		return false;
+	bool mapped = map(memory, grant.bytes, segment);
+
+	RAW1(close, memory);
+	*pid = grant.pid;
+	return mapped;
+}
