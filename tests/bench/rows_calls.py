@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one wrapped call costs: the loops of calls.c bare, bare again, and below `lifesign run` with a real
+segment. Everything on one core, lifesign itself on another. Instructions by callgrind (instr.), user side."""
+import contextlib
+import json
+import re
+import subprocess
+
+from arms import LOAD_CPU, SERVER_CPU, on_cpu, pinned, program, rounds_of
+from figures import Figure, Goal
+from lifesign import BIN, Place, SHIM, clean_environment
+
+LOOP_SECONDS = 0.02  # long against the clock, short against what disturbs
+CALLGRIND_TURNS = (1000, 11000)
+
+
+class Looper:
+    """A running `calls LOOP` that turns as often as it is told."""
+
+    def __init__(self, name, shim, place):
+        command = pinned(LOAD_CPU, [program("calls"), name])
+        if shim:
+            command = lifesign_run(place) + command
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        stderr=subprocess.DEVNULL, env=clean_environment(), preexec_fn=on_cpu(SERVER_CPU))
+        said = json.loads(self.process.stdout.readline())
+        assert said["shim"] == shim, f"the shim is {'not ' if shim else ''}mapped: {said}"
+        self.turns = 1
+
+    def turn(self):
+        """ns a turn"""
+        self.process.stdin.write(f"{self.turns}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())["ns"] / self.turns
+
+    def calibrate(self):
+        while self.turn() * self.turns < LOOP_SECONDS * 5e8:
+            self.turns *= 2
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+
+
+def lifesign_run(place):
+    return [BIN, "run", "--dir", place.directory("d", mode=0o700), "--shim", SHIM, "--service", "calls",
+            "--listen", f"unix:{place.path}/calls.http", "--"]
+
+
+def instructions(name, shim):
+    """User instructions a turn: the difference of two runs that differ in turns alone."""
+    counts = []
+    for turns in CALLGRIND_TURNS:
+        place = Place()
+        command = ["/usr/bin/valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program("calls"), name,
+                   "--count", str(turns)]
+        done = subprocess.run((lifesign_run(place) if shim else []) + command, env=clean_environment(), capture_output=True,
+                              text=True, timeout=120, check=True)
+        place.remove()
+        assert json.loads(done.stdout.split("\n")[0])["shim"] == shim, done.stdout
+        counts.append(int(re.search(r"Collected : (\d+)", done.stderr)[1]))
+    return (counts[1] - counts[0]) / (CALLGRIND_TURNS[1] - CALLGRIND_TURNS[0])
+
+
+class Row:
+    """A loop of calls.c; `counted`: callgrind can tell its instructions (one process, no waiting)."""
+
+    def __init__(self, loop, what, goal, counted=True, unit="ns", rounds=61):
+        self.name, self.loop, self.what, self.goal = f"call:{loop}", loop, what, goal
+        self.counted, self.unit, self.rounds = counted, unit, rounds
+
+    def measure(self, rounds=None):
+        place = Place()
+        scale = {"ns": 1, "µs": 1000}[self.unit]
+        try:
+            with contextlib.ExitStack() as stack:
+                arms = {name: stack.enter_context(Looper(self.loop, name == "ours", place))
+                        for name in ("base", "control", "ours")}
+                arms["base"].calibrate()
+                for arm in arms.values():
+                    arm.turns = arms["base"].turns
+                found = rounds_of(arms, rounds or self.rounds, Looper.turn)
+        finally:
+            place.remove()
+        added = instructions(self.loop, True) - instructions(self.loop, False) if self.counted else None
+        return [Figure(self.what, self.unit, *([ns / scale for ns in found[name]] for name in ("base", "control", "ours")),
+                       goal=self.goal, instructions=added)]
+
+
+CALL, PAIR = Goal("added", 5, 7), Goal("added", 3, 4)
+ROWS = [
+    Row("mutex_single", "mutex lock+unlock, one thread", PAIR),
+    Row("mutex_threaded", "mutex lock+unlock, threaded", PAIR),
+    Row("rwlock", "rwlock rdlock+unlock", CALL),
+    Row("semaphore", "sem_post+sem_wait", CALL),
+    Row("read", "read(/dev/zero, 1)", CALL),
+    Row("poll", "poll(1 fd, 0)", CALL),
+    Row("epoll_wait", "epoll_wait(…, 0)", CALL),
+    Row("send_recv", "send+recv, TCP loopback", Goal("added", 14, 26)),
+    Row("ping_pong", "cond ping-pong (2 waits, 1 lock)", Goal("added", 13, 18), counted=False),
+    Row("thread", "pthread_create+join", None),
+    Row("fork", "fork+_exit+waitpid", Goal("ratio", 1.15), counted=False, unit="µs"),
+    Row("spawn", "process start (posix_spawn true)", Goal("added", 100), counted=False, unit="µs"),
+]
