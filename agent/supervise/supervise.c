@@ -198,7 +198,7 @@ static int exit_status(int status)
 
 int supervise_run(const struct settings *settings, const char *shim, char **argv, struct failure *why)
 {
-	struct environment environment = {0};
+	static struct environment environment; /* kept until the end */
 	struct spawn spawn = {argv, &environment, &supervisor.signals, &supervisor.terminal};
 	int segment_error = 0;
 	pid_t pid = -ENOMEM;
