@@ -76,7 +76,7 @@ def test_tarball_needs_no_libc(musl, run):
 def test_tarball_leaves_the_users_preload_to_command(musl):
     """LD_PRELOAD fits COMMAND's libc: the bundled loader must not touch it, COMMAND must get it first."""
     root, lifesign = musl
-    done = subprocess.run(["chroot", root, lifesign, "run", "--dir", "/tmp/d", "--", "/bin/busybox", "env"], text=True,
+    done = subprocess.run(["/usr/sbin/chroot", root, lifesign, "run", "--dir", "/tmp/d", "--", "/bin/busybox", "env"], text=True,
                           capture_output=True, timeout=30, check=False, env={"LD_PRELOAD": "/lib/mine.so", "PATH": "/bin"})
     assert done.returncode == 0, done.stderr
     words = dict(line.split("=", 1) for line in done.stdout.splitlines())
@@ -87,5 +87,5 @@ def test_tarball_leaves_the_users_preload_to_command(musl):
 def test_half_an_archive_says_so(musl):
     root, lifesign = musl
     os.rename(f"{root}{os.path.dirname(os.path.dirname(lifesign))}/lib", f"{root}/opt/lib")
-    done = subprocess.run(["chroot", root, lifesign, "version"], capture_output=True, text=True, check=False, env={})
+    done = subprocess.run(["/usr/sbin/chroot", root, lifesign, "version"], capture_output=True, text=True, check=False, env={})
     assert done.returncode == 127 and "unpack the whole archive" in done.stderr, done
