@@ -94,6 +94,13 @@ static pid_t holder_of(const struct tree *tree, uint64_t inode)
 	return holder;
 }
 
+/* By field: rows have padding, and addresses leftovers behind their end. */
+static bool is_same(const struct listener_row *a, const struct listener_row *b)
+{
+	return a->pid == b->pid && a->socket.inode == b->socket.inode && a->socket.queue == b->socket.queue &&
+		a->socket.backlog == b->socket.backlog && strcmp(a->socket.address, b->socket.address) == 0;
+}
+
 static void join_rows(struct listeners *listeners, const struct tree *tree)
 {
 	unsigned count = 0;
@@ -104,7 +111,7 @@ static void join_rows(struct listeners *listeners, const struct tree *tree)
 
 		if (!row.pid)
 			continue;
-		if (count >= listeners->count || memcmp(&listeners->rows[count], &row, sizeof(row)) != 0)
+		if (count >= listeners->count || !is_same(&listeners->rows[count], &row))
 			listeners->changed = true;
 		listeners->rows[count++] = row;
 	}
