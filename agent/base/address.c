@@ -85,13 +85,14 @@ static int set_host(char *host, in_port_t port, struct address *out)
 int address_parse(const char *text, struct address *out, char *why, size_t why_bytes)
 {
 	const char *colon = strrchr(text, ':');
-	struct address address = { 0 };
+	struct address address = {0};
 	char host[HOST_BYTES + 2];
 	long port;
 
 	if (!strncmp(text, "unix:", 5)) {
 		if (parse_unix(text + 5, &address))
-			return refuse(why, why_bytes, text, "the path must start with / and have at most 107 bytes");
+			return refuse(
+				why, why_bytes, text, "the path must start with / and have at most 107 bytes");
 		*out = address;
 		return 0;
 	}

@@ -31,8 +31,8 @@ static void stop(struct reading *reading, unsigned line, const char *text)
 static void stop_at_syntax(struct reading *reading)
 {
 	const yaml_parser_t *parser = &reading->parser;
-	bool tab = parser->problem && strstr(parser->problem, "cannot start any token") && parser->buffer.pointer &&
-		parser->buffer.pointer[0] == '\t';
+	bool tab = parser->problem && strstr(parser->problem, "cannot start any token") &&
+		   parser->buffer.pointer && parser->buffer.pointer[0] == '\t';
 
 	if (!reading->stopped)
 		complaints_add(reading->why, "%s:%zu: not valid YAML: %s%s%s%s", reading->document->name,
@@ -75,26 +75,43 @@ static struct config_node *add_node(struct reading *reading, enum config_kind ki
 	return node;
 }
 
-static struct config_node *read_scalar(struct reading *reading, const yaml_event_t *event, unsigned line)
+static struct config_node *add_scalar(struct reading *reading, const char *text, unsigned line)
 {
 	struct config_node *node = add_node(reading, CONFIG_SCALAR, line);
-	const char *text = (const char *)event->data.scalar.value;
-	char expanded[CONFIG_TEXT], why[256];
 
 	if (!node)
 		return NULL;
-	if (strlen(text) != event->data.scalar.length) {
-		complain(reading, line, "found a zero byte in a text");
-		expanded[0] = 0;
-	} else if (config_expand(text, reading->environment, expanded, why, sizeof(why))) {
-		complain(reading, line, why);
-		expanded[0] = 0;
-	}
-	node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE && !strchr(text, '$');
-	node->text = strdup(expanded);
+	node->text = strdup(text);
 	if (!node->text)
 		stop(reading, line, "no memory");
 	return node->text ? node : NULL;
+}
+
+/* A place in the tree for what was complained of: the walk goes on and finds the rest. */
+static struct config_node *add_wrong(struct reading *reading, unsigned line, const char *why)
+{
+	struct config_node *node = add_scalar(reading, "", line);
+
+	complain(reading, line, why);
+	if (node)
+		node->wrong = true;
+	return node;
+}
+
+static struct config_node *read_scalar(struct reading *reading, const yaml_event_t *event, unsigned line)
+{
+	const char *text = (const char *)event->data.scalar.value;
+	char expanded[CONFIG_TEXT], why[256];
+	struct config_node *node;
+
+	if (strlen(text) != event->data.scalar.length)
+		return add_wrong(reading, line, "found a zero byte in a text");
+	if (config_expand(text, reading->environment, expanded, why, sizeof(why)))
+		return add_wrong(reading, line, why);
+	node = add_scalar(reading, expanded, line);
+	if (node)
+		node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE && !strchr(text, '$');
+	return node;
 }
 
 static struct config_node *read_value(struct reading *reading, yaml_event_t *event, unsigned depth);
@@ -111,15 +128,16 @@ static struct config_node *read_list(struct reading *reading, unsigned line, uns
 			*last = read_value(reading, &event, depth + 1);
 		yaml_event_delete(&event);
 		if (done)
-			return list;
+			break;
 		if (*last)
 			last = &(*last)->next;
 	}
-	return NULL;
+	return list;
 }
 
 /* A copy of the key at `event`, or NULL after a complaint. */
-static char *read_key(struct reading *reading, const struct config_node *map, const yaml_event_t *event, unsigned line)
+static char *read_key(
+	struct reading *reading, const struct config_node *map, const yaml_event_t *event, unsigned line)
 {
 	const char *text = (const char *)event->data.scalar.value;
 	char *key;
@@ -139,8 +157,8 @@ static char *read_key(struct reading *reading, const struct config_node *map, co
 	return key;
 }
 
-static struct config_node *read_pair(struct reading *reading, const struct config_node *map, const yaml_event_t *event,
-	unsigned depth)
+static struct config_node *read_pair(
+	struct reading *reading, const struct config_node *map, const yaml_event_t *event, unsigned depth)
 {
 	unsigned line = (unsigned)event->start_mark.line + 1;
 	char *key = read_key(reading, map, event, line);
@@ -172,14 +190,15 @@ static struct config_node *read_map(struct reading *reading, unsigned line, unsi
 			*last = read_pair(reading, map, &event, depth);
 		yaml_event_delete(&event);
 		if (done)
-			return map;
+			break;
 		if (*last)
 			last = &(*last)->next;
 	}
-	return NULL;
+	return map;
 }
 
-static void refuse_extras(struct reading *reading, const yaml_char_t *anchor, const yaml_char_t *tag, unsigned line)
+static void refuse_extras(
+	struct reading *reading, const yaml_char_t *anchor, const yaml_char_t *tag, unsigned line)
 {
 	if (anchor)
 		complain(reading, line, "found an anchor (&), allowed: the value itself");
@@ -205,9 +224,7 @@ static struct config_node *read_value(struct reading *reading, yaml_event_t *eve
 	case YAML_MAPPING_START_EVENT:
 		refuse_extras(reading, event->data.mapping_start.anchor, event->data.mapping_start.tag, line);
 		return read_map(reading, line, depth);
-	default:
-		stop(reading, line, "found an alias (*), allowed: the value itself");
-		return NULL;
+	default: return add_wrong(reading, line, "found an alias (*), allowed: the value itself");
 	}
 }
 
@@ -235,10 +252,10 @@ static void read_stream(struct reading *reading)
 int config_read_text(const char *name, const char *text, size_t bytes, const char *const *environment,
 	struct config_document *out, struct complaints *why)
 {
-	struct reading reading = { .document = out, .environment = environment, .why = why };
+	struct reading reading = {.document = out, .environment = environment, .why = why};
 	unsigned before = why->count + why->unseen;
 
-	*out = (struct config_document){ .name = name };
+	*out = (struct config_document){.name = name};
 	if (!yaml_parser_initialize(&reading.parser)) {
 		complain(&reading, 1, "no memory");
 		return -EINVAL;
@@ -265,9 +282,9 @@ void config_free(struct config_document *document)
 
 bool config_is_null(const struct config_node *node)
 {
-	static const char *const nothing[] = { "", "~", "null", "Null", "NULL" };
+	static const char *const nothing[] = {"", "~", "null", "Null", "NULL"};
 
-	if (node->kind != CONFIG_SCALAR || node->quoted)
+	if (node->kind != CONFIG_SCALAR || node->quoted || node->wrong)
 		return false;
 	for (unsigned i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++)
 		if (!strcmp(node->text, nothing[i]))

@@ -24,23 +24,24 @@ enum config_kind { CONFIG_SCALAR, CONFIG_LIST, CONFIG_MAP };
 struct config_node {
 	enum config_kind kind;
 	unsigned line;
-	char *key;   /* in a map, else NULL */
-	char *text;  /* of a scalar, expanded */
-	bool quoted; /* "like this": text, never a number; but "${X}" may be anything */
+	char *key;                        /* in a map, else NULL */
+	char *text;                       /* of a scalar, expanded */
+	bool quoted;                      /* "like this": text, never a number; but "${X}" may be anything */
+	bool wrong;                       /* complained of already; the text is empty */
 	struct config_node *first, *next; /* children of a list or map; siblings */
 	struct config_node *chain;        /* every node, for config_free */
 };
 
 struct config_document {
-	const char *name; /* the file's, for complaints; owner: caller */
+	const char *name;         /* the file's, for complaints; owner: caller */
 	struct config_node *root; /* NULL: the file says nothing */
 	struct config_node *chain;
 	unsigned nodes;
 };
 
-/* 0 or -EINVAL; the document is to be freed either way. */
-int config_read_file(const char *path, const char *const *environment, struct config_document *out,
-	struct complaints *why);
+/* 0 or -EINVAL; then the tree holds what could be read. It is to be freed either way. */
+int config_read_file(
+	const char *path, const char *const *environment, struct config_document *out, struct complaints *why);
 int config_read_text(const char *name, const char *text, size_t bytes, const char *const *environment,
 	struct config_document *out, struct complaints *why);
 void config_free(struct config_document *document);

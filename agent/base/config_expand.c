@@ -29,7 +29,8 @@ const char *config_variable(const char *const *environment, const char *name)
 
 static int refuse(struct expansion *expansion, const char *found, int length, const char *reason)
 {
-	(void)snprintf(expansion->why, expansion->why_bytes, "found '%.*s'%s", length, found, reason); /* cut when long */
+	(void)snprintf(expansion->why, expansion->why_bytes, "found '%.*s'%s", length, found,
+		reason); /* cut when long */
 	return -EINVAL;
 }
 
@@ -72,13 +73,15 @@ static int expand_reference(struct expansion *expansion, const char *at, const c
 	if (value && (*value || rest == brace))
 		return append(expansion, value, strlen(value));
 	if (rest == brace)
-		return refuse(expansion, at, whole, ", but that variable is not set; allowed: a default, as in ${NAME:-default}");
+		return refuse(expansion, at, whole,
+			", but that variable is not set; allowed: a default, as in ${NAME:-default}");
 	return append(expansion, rest + 2, (size_t)(brace - rest - 2));
 }
 
 int config_expand(const char *text, const char *const *environment, char *out, char *why, size_t why_bytes)
 {
-	struct expansion expansion = { .environment = environment, .out = out, .why = why, .why_bytes = why_bytes };
+	struct expansion expansion = {
+		.environment = environment, .out = out, .why = why, .why_bytes = why_bytes};
 
 	*out = 0;
 	while (*text) {
@@ -94,7 +97,8 @@ int config_expand(const char *text, const char *const *environment, char *out, c
 				return -EINVAL;
 			text += 2;
 		} else if (text[1] != '{') {
-			return refuse(&expansion, text, 16, ", allowed: ${NAME}, ${NAME:-default}, or $$ for a $");
+			return refuse(
+				&expansion, text, 16, ", allowed: ${NAME}, ${NAME:-default}, or $$ for a $");
 		} else if (expand_reference(&expansion, text, &text)) {
 			return -EINVAL;
 		}

@@ -84,8 +84,8 @@ static int complain_of_loading(const char *path, ssize_t error, struct complaint
 	return -EINVAL;
 }
 
-int config_read_file(const char *path, const char *const *environment, struct config_document *out,
-	struct complaints *why)
+int config_read_file(
+	const char *path, const char *const *environment, struct config_document *out, struct complaints *why)
 {
 	static const char mark[] = "\xef\xbb\xbf"; /* some editors' sign of UTF-8 */
 	unsigned byte = 0, line;
@@ -94,7 +94,7 @@ int config_read_file(const char *path, const char *const *environment, struct co
 	ssize_t bytes = load(path, &text);
 	size_t skip;
 
-	*out = (struct config_document){ .name = path };
+	*out = (struct config_document){.name = path};
 	if (bytes < 0) {
 		free(text);
 		return complain_of_loading(path, bytes, why);

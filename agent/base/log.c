@@ -18,9 +18,10 @@
 
 enum {
 	LINE_BYTES = 4096, /* PIPE_BUF: written whole or not at all */
-	WORD_BYTES = 64,   /* of every value but the sentence: so only the sentence is ever cut off by the line's end */
-	ENDING_BYTES = 8,  /* kept free for what closes a line: `…"}\n` */
-	WAIT_MS = 100      /* for a reader that does not read; then the line is lost */
+	WORD_BYTES = 64,  /* of every value but the sentence: so only the sentence is ever cut off by the line's
+			     end */
+	ENDING_BYTES = 8, /* kept free for what closes a line: `…"}\n` */
+	WAIT_MS = 100     /* for a reader that does not read; then the line is lost */
 };
 
 /* immutable after log_start, which runs before other threads do */
@@ -29,7 +30,7 @@ static struct {
 	enum log_level level;
 	const char *app;
 	int fd;
-} sink = { LOG_FORMAT_TEXT, LOG_LEVEL_INFO, NULL, STDERR_FILENO };
+} sink = {LOG_FORMAT_TEXT, LOG_LEVEL_INFO, NULL, STDERR_FILENO};
 
 struct line {
 	size_t used;
@@ -83,7 +84,7 @@ static void put_code(struct line *line, const char *form, unsigned value)
 /* One character of a value; in both formats a line stays one line and harmless to a terminal. */
 static void put_character(struct line *line, const char *at, size_t bytes)
 {
-	static const char names[][3] = { ['\t'] = "\\t", ['\n'] = "\\n", ['\r'] = "\\r" };
+	static const char names[][3] = {['\t'] = "\\t", ['\n'] = "\\n", ['\r'] = "\\r"};
 	unsigned char first = (unsigned char)at[0];
 	bool json = sink.format == LOG_FORMAT_JSON;
 
@@ -155,11 +156,11 @@ static void end(struct line *line, const char *ending)
 
 static void format_json(struct line *line, const struct log_line *from)
 {
-	static const char *const levels[] = { "error", "warn", "info", "debug" };
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
 	const struct {
 		const char *key, *value;
-	} words[] = { { "level", levels[from->level] }, { "app", sink.app }, { "event", from->event },
-		{ "probe", from->probe }, { "from", from->from }, { "to", from->to }, { "reason", from->reason } };
+	} words[] = {{"level", levels[from->level]}, {"app", sink.app}, {"event", from->event},
+		{"probe", from->probe}, {"from", from->from}, {"to", from->to}, {"reason", from->reason}};
 
 	put_text(line, "{\"time\":\"");
 	put_time(line);
@@ -175,8 +176,8 @@ static void format_text(struct line *line, const struct log_line *from)
 {
 	const struct {
 		const char *before, *value, *after;
-	} parts[] = { { "", from->probe, " " }, { "", from->from, " -> " }, { "", from->to, "" },
-		{ " (", from->reason, ")" }, { from->to || from->reason ? ": " : "", from->detail, "" } };
+	} parts[] = {{"", from->probe, " "}, {"", from->from, " -> "}, {"", from->to, ""},
+		{" (", from->reason, ")"}, {from->to || from->reason ? ": " : "", from->detail, ""}};
 
 	put_text(line, "lifesign: ");
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -192,9 +193,9 @@ static void format_text(struct line *line, const struct log_line *from)
 /* A reader that went away raises SIGPIPE in this thread: taken off again before anybody sees it. */
 static void write_line(const struct line *line)
 {
-	struct pollfd ready = { .fd = sink.fd, .events = POLLOUT };
+	struct pollfd ready = {.fd = sink.fd, .events = POLLOUT};
 	sigset_t pipe_only, before, pending;
-	struct timespec none = { 0 };
+	struct timespec none = {0};
 
 	(void)sigemptyset(&pipe_only); /* these calls cannot fail: the signal exists */
 	(void)sigaddset(&pipe_only, SIGPIPE);
@@ -226,7 +227,7 @@ void log_emit(const struct log_line *from)
 void log_event(enum log_level level, const char *event, const char *format, ...)
 {
 	char detail[LINE_BYTES];
-	struct log_line line = { .level = level, .event = event, .detail = detail };
+	struct log_line line = {.level = level, .event = event, .detail = detail};
 	va_list arguments;
 
 	va_start(arguments, format);

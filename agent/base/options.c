@@ -18,7 +18,7 @@ static int refuse_unknown(struct option_reader *reader, const struct option_row 
 	const char *word, size_t length)
 {
 	char name[64];
-	struct text_nearest nearest = { .word = name + 2 };
+	struct text_nearest nearest = {.word = name + 2};
 	bool dashes = length > 2 && !strncmp(word, "--", 2);
 
 	(void)snprintf(name, sizeof(name), "%.*s", (int)length, word); /* cut: then nothing is near */
@@ -28,7 +28,8 @@ static int refuse_unknown(struct option_reader *reader, const struct option_row 
 	if (dashes)
 		text_offer(&nearest, "help");
 	if (nearest.best)
-		(void)snprintf(reader->error, sizeof(reader->error), "unknown option '%s' (did you mean '--%s'?)", name,
+		(void)snprintf(reader->error, sizeof(reader->error),
+			"unknown option '%s' (did you mean '--%s'?)", name,
 			nearest.best); /* short: both are bounded */
 	else
 		(void)snprintf(reader->error, sizeof(reader->error), "unknown option '%s'", name); /* short */

@@ -12,7 +12,7 @@
 enum option_kind { OPTION_SWITCH, OPTION_VALUE, OPTION_EITHER }; /* EITHER: --debug or --debug=all */
 
 struct option_row {
-	const char *name;     /* without dashes; NULL rows are skipped */
+	const char *name; /* without dashes; NULL rows are skipped */
 	enum option_kind kind;
 	const char *argument; /* what the value is called in help */
 	const char *help;     /* NULL: not shown */

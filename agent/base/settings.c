@@ -27,7 +27,8 @@ void settings_set_defaults(struct settings *settings)
 void settings_read_variables(struct settings *settings, const char *const *environment, struct complaints *why)
 {
 	for (unsigned row = 0; row < settings_rows; row++) {
-		const char *name = settings_table[row].variable, *value = name ? config_variable(environment, name) : NULL;
+		const char *name = settings_table[row].variable,
+			   *value = name ? config_variable(environment, name) : NULL;
 		char reason[COMPLAINT_TEXT];
 
 		if (!value || !*value) /* empty counts as not set, as with NO_COLOR */
@@ -38,8 +39,8 @@ void settings_read_variables(struct settings *settings, const char *const *envir
 }
 
 /* One option as it was met; the first of a list replaces what lower layers said. */
-static int take_option(struct settings *settings, const struct setting *row, const char *value, bool first, char *why,
-	size_t why_bytes)
+static int take_option(struct settings *settings, const struct setting *row, const char *value, bool first,
+	char *why, size_t why_bytes)
 {
 	if (!value)
 		value = "true";
@@ -50,11 +51,12 @@ static int take_option(struct settings *settings, const struct setting *row, con
 	return setting_add(row, settings, value, why, why_bytes);
 }
 
-int settings_read_options(struct settings *settings, int argc, char **argv, int *first_operand, struct complaints *why)
+int settings_read_options(
+	struct settings *settings, int argc, char **argv, int *first_operand, struct complaints *why)
 {
 	struct option_row rows[ROWS_MOST];
-	struct option_reader reader = { .argc = argc, .argv = argv, .at = 1 };
-	bool seen[ROWS_MOST] = { false };
+	struct option_reader reader = {.argc = argc, .argv = argv, .at = 1};
+	bool seen[ROWS_MOST] = {false};
 	int next;
 
 	for (unsigned row = 0; row < settings_rows; row++)
@@ -100,8 +102,10 @@ static void settle(struct settings *settings, const char *const *environment, st
 		settings->listens = 1;
 		strcpy(settings->listen[0], pod ? ":8081" : "127.0.0.1:8081");
 	}
-	if (!settings->dir[0] && settings_default_dir(environment, geteuid(), settings->dir, sizeof(settings->dir)))
-		complaints_add(why, "variable RUNTIME_DIRECTORY or XDG_RUNTIME_DIR: too long; name a directory by --dir");
+	if (!settings->dir[0] &&
+		settings_default_dir(environment, geteuid(), settings->dir, sizeof(settings->dir)))
+		complaints_add(why,
+			"variable RUNTIME_DIRECTORY or XDG_RUNTIME_DIR: too long; name a directory by --dir");
 	settings->observe = settings->liveness.mode == LIVENESS_OBSERVE;
 }
 
@@ -122,7 +126,7 @@ enum settings_result settings_load(struct settings *out, int argc, char **argv, 
 	if (options.config[0])
 		strcpy(next.config, options.config); /* same size */
 	if (next.config[0]) {
-		struct complaints again = { 0 }; /* variables were complained of already */
+		struct complaints again = {0}; /* variables were complained of already */
 
 		settings_read_file(&next, next.config, environment, why);
 		settings_read_variables(&next, environment, &again);
@@ -135,7 +139,8 @@ enum settings_result settings_load(struct settings *out, int argc, char **argv, 
 	return SETTINGS_OK;
 }
 
-enum settings_result settings_check_file(const char *path, const char *const *environment, struct complaints *why)
+enum settings_result settings_check_file(
+	const char *path, const char *const *environment, struct complaints *why)
 {
 	struct settings scratch;
 

@@ -28,8 +28,8 @@ enum liveness_mode { LIVENESS_ENFORCE, LIVENESS_OBSERVE };
 enum deadlock_mode { DEADLOCK_CRITICAL, DEADLOCK_ANY, DEADLOCK_OFF };
 
 struct settings {
-	char service[SERVICE_NAME_BYTES]; /* empty until known: run names it after COMMAND */
-	char service_version[SETTINGS_TEXT]; /* empty = null */
+	char service[SERVICE_NAME_BYTES];             /* empty until known: run names it after COMMAND */
+	char service_version[SETTINGS_TEXT];          /* empty = null */
 	char listen[SETTINGS_LISTENS][SETTINGS_TEXT]; /* as written */
 	unsigned listens;
 	bool listen_asked; /* by option, variable or file: a taken port is then fatal */
@@ -76,7 +76,8 @@ enum settings_result settings_load(struct settings *out, int argc, char **argv, 
 	int *first_operand, struct complaints *why);
 
 /* `config check`: reads only the file, over the defaults. SETTINGS_OK or SETTINGS_CONFIG. */
-enum settings_result settings_check_file(const char *path, const char *const *environment, struct complaints *why);
+enum settings_result settings_check_file(
+	const char *path, const char *const *environment, struct complaints *why);
 
 /*
  * Remembers (copies) what `loaded` came from, for settings_reload. Not thread-safe: called before the agent is
@@ -86,8 +87,8 @@ int settings_remember(const struct settings *loaded, int argc, char **argv, cons
 
 /*
  * Reads the file again under the remembered options and variables. What cannot change while a service runs
- * (listen, dir, service, shim, slots, logFile) must be as it was, else the file is refused. 0 or -EINVAL with `next`
- * untouched and the reason in `error`; -ENOENT when no file was configured.
+ * (`fixed` in the table) must be as it was, else the file is refused. 0 or -EINVAL with `next` untouched and
+ * the reason in `error`; -ENOENT when no file was configured.
  */
 int settings_reload(const struct settings *now, struct settings *next, char *error, size_t error_bytes);
 

@@ -6,6 +6,7 @@
 #include "base/settings_table.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -25,13 +26,18 @@ static void complain(struct walk *walk, const struct config_node *node, const ch
 	complaints_add(walk->why, "%s:%u: %s%s%s", walk->file, node->line, path, *path ? ": " : "", reason);
 }
 
-static void complain_of_kind(struct walk *walk, const struct config_node *node, const char *path, const char *allowed)
+static void complain_of_kind(
+	struct walk *walk, const struct config_node *node, const char *path, const char *allowed)
 {
-	static const char *const kinds[] = { "a single value", "a list", "keys" };
+	static const char *const kinds[] = {"a single value", "a list", "keys"};
+	const char *found = kinds[node->kind];
 	char reason[COMPLAINT_TEXT];
 
-	(void)snprintf(reason, sizeof(reason), "found %s, allowed: %s", config_is_null(node) ? "nothing" :
-		kinds[node->kind], allowed); /* both are bounded */
+	if (config_is_null(node))
+		found = "nothing";
+	if (node->kind == CONFIG_LIST && !node->first)
+		found = "an empty list";
+	(void)snprintf(reason, sizeof(reason), "found %s, allowed: %s", found, allowed); /* both are bounded */
 	complain(walk, node, path, reason);
 }
 
@@ -70,7 +76,7 @@ static const char *step_below(const char *key, const char *path, char step[PATH]
 
 static void complain_of_key(struct walk *walk, const struct config_node *node, const char *path)
 {
-	struct text_nearest nearest = { .word = node->key };
+	struct text_nearest nearest = {.word = node->key};
 	char steps[64][PATH], allowed[LEVEL] = "";
 	unsigned count = 0;
 	size_t used = 0;
@@ -81,12 +87,13 @@ static void complain_of_key(struct walk *walk, const struct config_node *node, c
 		if (!step || (count && !strcmp(step, steps[count - 1])))
 			continue;
 		if (used < sizeof(allowed))
-			used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, "%s%s", used ? ", " : "", step);
+			used += (size_t)snprintf(
+				allowed + used, sizeof(allowed) - used, "%s%s", used ? ", " : "", step);
 		text_offer(&nearest, steps[count++]);
 	}
-	complaints_add(walk->why, "%s:%u: unknown key '%.64s'%s%s%s%s%s, allowed: %s", walk->file, node->line, node->key,
-		*path ? " in " : "", path, nearest.best ? " (did you mean '" : "", nearest.best ? nearest.best : "",
-		nearest.best ? "'?)" : "", allowed);
+	complaints_add(walk->why, "%s:%u: unknown key '%.64s'%s%s%s%s%s, allowed: %s", walk->file, node->line,
+		node->key, *path ? " in " : "", path, nearest.best ? " (did you mean '" : "",
+		nearest.best ? nearest.best : "", nearest.best ? "'?)" : "", allowed);
 }
 
 /* Words may stand in quotes, numbers and switches may not: "8080" is a text. */
@@ -113,7 +120,8 @@ static void take_scalar(struct walk *walk, const struct setting *row, const stru
 	}
 	if (node->quoted && !may_be_quoted(row, node->text)) {
 		setting_allowed(row, allowed, sizeof(allowed));
-		(void)snprintf(reason, sizeof(reason), "found text in quotes, allowed: %s", allowed); /* bounded */
+		(void)snprintf(
+			reason, sizeof(reason), "found text in quotes, allowed: %s", allowed); /* bounded */
 		complain(walk, node, row->key, reason);
 		return;
 	}
@@ -134,7 +142,7 @@ static void take_list(struct walk *walk, const struct setting *row, const struct
 	for (const struct config_node *item = node->first; item; item = item->next)
 		if (item->kind != CONFIG_SCALAR || config_is_null(item))
 			complain_of_kind(walk, item, row->key, "a text in each place of the list");
-		else if (setting_add(row, walk->settings, item->text, reason, sizeof(reason)))
+		else if (!item->wrong && setting_add(row, walk->settings, item->text, reason, sizeof(reason)))
 			complain(walk, item, row->key, reason);
 }
 
@@ -147,8 +155,11 @@ static void take_node(struct walk *walk, const struct config_node *node, const c
 		complain_of_key(walk, node, above);
 		return;
 	}
-	(void)snprintf(path, sizeof(path), "%s%s%s", above, *above ? "." : "", node->key); /* fits: known paths are short */
+	(void)snprintf(path, sizeof(path), "%s%s%s", above, *above ? "." : "",
+		node->key); /* fits: known paths are short */
 	row = find_row(path);
+	if (node->wrong && (row || is_section(path)))
+		return;
 	if (row && setting_is_list(row))
 		take_list(walk, row, node);
 	else if (row)
@@ -169,11 +180,32 @@ static void walk_map(struct walk *walk, const struct config_node *map, const cha
 		take_node(walk, node, path);
 }
 
-void settings_read_file(struct settings *settings, const char *path, const char *const *environment,
-	struct complaints *why)
+static unsigned long line_of(const char *text, size_t name_bytes)
 {
-	struct walk walk = { .settings = settings, .file = path, .why = why };
+	return text[name_bytes] == ':' ? strtoul(text + name_bytes + 1, NULL, 10) : 0;
+}
+
+/* The reader's complaints came first: all from index `from` on are put in the file's order. */
+static void sort_by_line(struct complaints *why, unsigned from, size_t name_bytes)
+{
+	for (unsigned i = from + 1; i < why->count; i++) {
+		char text[COMPLAINT_TEXT];
+		unsigned at = i;
+
+		memcpy(text, why->text[i], sizeof(text));
+		for (; at > from && line_of(why->text[at - 1], name_bytes) > line_of(text, name_bytes); at--)
+			memcpy(why->text[at], why->text[at - 1], sizeof(text));
+		memcpy(why->text[at], text, sizeof(text));
+	}
+}
+
+void settings_read_file(
+	struct settings *settings, const char *path, const char *const *environment, struct complaints *why)
+{
+	struct walk walk = {.settings = settings, .file = path, .why = why};
 	struct config_document document;
+
+	unsigned before = why->count;
 
 	/* Also after complaints: what could be read of the tree is looked at too. */
 	(void)config_read_file(path, environment, &document, why);
@@ -182,4 +214,5 @@ void settings_read_file(struct settings *settings, const char *path, const char 
 	else if (document.root && !config_is_null(document.root))
 		complain_of_kind(&walk, document.root, "", "keys, as in \"service: orders\"");
 	config_free(&document);
+	sort_by_line(why, before, strlen(path));
 }

@@ -38,8 +38,8 @@ static void format_option(const struct setting *row, char *out, size_t bytes)
 	if (option->kind == OPTION_SWITCH)
 		(void)snprintf(out, bytes, "--%s", option->name);
 	else
-		(void)snprintf(out, bytes, option->kind == OPTION_EITHER ? "--%s[=%s]" : "--%s %s", option->name,
-			option->argument); /* short constants */
+		(void)snprintf(out, bytes, option->kind == OPTION_EITHER ? "--%s[=%s]" : "--%s %s",
+			option->name, option->argument); /* short constants */
 }
 
 void settings_print_options(void)
@@ -56,7 +56,8 @@ void settings_print_options(void)
 			(void)snprintf(text, sizeof(text), "%s", row->option.help);
 		else
 			(void)snprintf(text, sizeof(text), "%s (%s; default: %s)", row->option.help,
-				row->type == SETTING_LISTEN ? "ADDR:PORT, [v6]:PORT, :PORT or unix:/path" : allowed,
+				row->type == SETTING_LISTEN ? "ADDR:PORT, [v6]:PORT, :PORT or unix:/path"
+							    : allowed,
 				standard_of(row)); /* the table's longest fits */
 		printf("  %-*s", COLUMN - 2, name);
 		if (strlen(name) > COLUMN - 3)
@@ -99,15 +100,22 @@ static void print_rows(bool idle)
 void settings_print_reference(void)
 {
 	printf("# Configuration of lifesign\n\n"
-		"Made by `lifesign config reference` from the table that the program itself reads.\n\n"
-		"An option beats a variable, a variable beats the file, the file beats the default. An empty variable\n"
-		"counts as not set, an unknown `LIFESIGN_…` variable is ignored. In a variable a list is separated by\n"
-		"commas. The file is YAML (JSON is YAML), given by `--config FILE`; a dot in a key below stands for\n"
-		"nesting (`startup.port` is `startup: {port: …}`). Unknown keys, keys twice, anchors, aliases and tags are\n"
-		"errors. In values `${X}` is the variable X, `${X:-text}` the same or text when it is unset or empty, and\n"
-		"`$$` a dollar sign; a variable that is unset is an error. `lifesign config check FILE` tells what is wrong.\n\n"
-		"The file is read again when it changes or on `lifesign reload`; one that is wrong changes nothing. These\n"
-		"cannot change while the service runs, a file that tries is refused:\n");
+	       "Made by `lifesign config reference` from the table that the program itself reads.\n\n"
+	       "An option beats a variable, a variable beats the file, the file beats the default. An empty "
+	       "variable\n"
+	       "counts as not set, an unknown `LIFESIGN_…` variable is ignored. In a variable a list is "
+	       "separated by\n"
+	       "commas. The file is YAML (JSON is YAML), given by `--config FILE`; a dot in a key below stands "
+	       "for\n"
+	       "nesting (`startup.port` is `startup: {port: …}`). Unknown keys, keys twice, anchors, aliases "
+	       "and tags are\n"
+	       "errors. In values `${X}` is the variable X, `${X:-text}` the same or text when it is unset or "
+	       "empty, and\n"
+	       "`$$` a dollar sign; a variable that is unset is an error. `lifesign config check FILE` tells "
+	       "what is wrong.\n\n"
+	       "The file is read again when it changes or on `lifesign reload`; one that is wrong changes "
+	       "nothing. These\n"
+	       "cannot change while the service runs, a file that tries is refused:\n");
 	for (unsigned i = 0, count = 0; i < settings_rows; i++)
 		if (settings_table[i].fixed && settings_table[i].key)
 			printf("%s`%s`", count++ ? ", " : "", settings_table[i].key);

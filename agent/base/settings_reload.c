@@ -75,8 +75,8 @@ static int keep_fixed(const struct settings *now, struct settings *next, struct 
 		if (!row->fixed)
 			continue;
 		if (memcmp(field, (const char *)&origin.loaded + row->offset, row->bytes))
-			complaints_add(why, "%s: %s cannot change while the service runs; restart it for that", next->config,
-				name_of(row));
+			complaints_add(why, "%s: %s cannot change while the service runs; restart it for that",
+				next->config, name_of(row));
 		memcpy(field, (const char *)now + row->offset, row->bytes);
 	}
 	next->listens = now->listens;
@@ -91,10 +91,12 @@ int settings_reload(const struct settings *now, struct settings *next, char *err
 	int operand;
 
 	if (!origin.argv || !origin.loaded.config[0]) {
-		(void)snprintf(error, error_bytes, "no file was given by --config or LIFESIGN_CONFIG"); /* cut when long */
+		(void)snprintf(error, error_bytes,
+			"no file was given by --config or LIFESIGN_CONFIG"); /* cut when long */
 		return -ENOENT;
 	}
-	if (settings_load(&fresh, origin.argc, origin.argv, (const char *const *)origin.environment, &operand, &why) ||
+	if (settings_load(&fresh, origin.argc, origin.argv, (const char *const *)origin.environment, &operand,
+		    &why) ||
 		keep_fixed(now, &fresh, &why)) {
 		complaints_summarize(&why, error, error_bytes);
 		return -EINVAL;

@@ -28,9 +28,9 @@ enum setting_type {
 };
 
 struct setting {
-	const char *key;           /* in the file; a dot steps into a section; NULL: none */
-	struct option_row option;  /* name NULL: none; help is about the setting wherever it is written */
-	const char *variable;      /* NULL: none */
+	const char *key;          /* in the file; a dot steps into a section; NULL: none */
+	struct option_row option; /* name NULL: none; help is about the setting wherever it is written */
+	const char *variable;     /* NULL: none */
 	enum setting_type type;
 	double least, most;
 	const char *const *words;  /* of an enum; ends with NULL */
@@ -48,10 +48,12 @@ extern const unsigned settings_rows;
  * Writes one value as it stands in a variable, an option or a scalar of the file. -EINVAL: `why` says
  * "found …, allowed: …" and `settings` is untouched.
  */
-int setting_set(const struct setting *row, struct settings *settings, const char *text, char *why, size_t why_bytes);
+int setting_set(
+	const struct setting *row, struct settings *settings, const char *text, char *why, size_t why_bytes);
 
 /* Adds one word to a list; setting_clear before the first. */
-int setting_add(const struct setting *row, struct settings *settings, const char *text, char *why, size_t why_bytes);
+int setting_add(
+	const struct setting *row, struct settings *settings, const char *text, char *why, size_t why_bytes);
 void setting_clear(const struct setting *row, struct settings *settings);
 
 /* "seconds from 0 to 3600", for complaints, help and the reference. */
@@ -64,11 +66,11 @@ static inline bool setting_is_list(const struct setting *row)
 
 /* The layers, lowest first. */
 void settings_set_defaults(struct settings *settings);
-void settings_read_file(struct settings *settings, const char *path, const char *const *environment,
-	struct complaints *why);
+void settings_read_file(
+	struct settings *settings, const char *path, const char *const *environment, struct complaints *why);
 void settings_read_variables(struct settings *settings, const char *const *environment, struct complaints *why);
 /* OPTIONS_END, OPTIONS_HELP or OPTIONS_BAD. */
-int settings_read_options(struct settings *settings, int argc, char **argv, int *first_operand,
-	struct complaints *why);
+int settings_read_options(
+	struct settings *settings, int argc, char **argv, int *first_operand, struct complaints *why);
 
 #endif

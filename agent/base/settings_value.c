@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "base/utf8.h"
 
-static const char *const switches[] = { "false", "true", NULL };
-static const char *const debugs[] = { "false", "true", "all", NULL };
+static const char *const switches[] = {"false", "true", NULL};
+static const char *const debugs[] = {"false", "true", "all", NULL};
 
 static void *field(const struct setting *row, struct settings *settings)
 {
@@ -25,7 +25,11 @@ static void join(const char *const *words, char *out, size_t bytes)
 	size_t used = 0;
 
 	for (; *words; words++)
-		used += (size_t)snprintf(out + used, bytes - used, "%s%s", !used ? "" : words[1] ? ", " : " or ", *words);
+		used += (size_t)snprintf(out + used, bytes - used, "%s%s",
+			!used      ? ""
+			: words[1] ? ", "
+				   : " or ",
+			*words);
 }
 
 void setting_allowed(const struct setting *row, char *out, size_t bytes)
@@ -38,12 +42,20 @@ void setting_allowed(const struct setting *row, char *out, size_t bytes)
 	case SETTING_SECONDS: snprintf(out, bytes, "seconds from %g to %g", row->least, row->most); break;
 	case SETTING_SHARE: snprintf(out, bytes, "a share from %g to %g", row->least, row->most); break;
 	case SETTING_COUNT:
-	case SETTING_SLOTS: snprintf(out, bytes, "a whole number from %.0f to %.0f", row->least, row->most); break;
-	case SETTING_PORT: snprintf(out, bytes, "a port from %.0f to %.0f, or none", row->least, row->most); break;
-	case SETTING_NAME: snprintf(out, bytes, "1 to %zu letters, digits and . _ - + @, starting with a letter or digit",
-		row->bytes - 1); break;
+	case SETTING_SLOTS:
+		snprintf(out, bytes, "a whole number from %.0f to %.0f", row->least, row->most);
+		break;
+	case SETTING_PORT:
+		snprintf(out, bytes, "a port from %.0f to %.0f, or none", row->least, row->most);
+		break;
+	case SETTING_NAME:
+		snprintf(out, bytes, "1 to %zu letters, digits and . _ - + @, starting with a letter or digit",
+			row->bytes - 1);
+		break;
 	case SETTING_TEXT: snprintf(out, bytes, "text of 1 to %zu bytes", row->bytes - 1); break;
-	case SETTING_LISTEN: snprintf(out, bytes, "a list of 1 to %d of " ADDRESS_ALLOWED, SETTINGS_LISTENS); break;
+	case SETTING_LISTEN:
+		snprintf(out, bytes, "a list of 1 to %d of " ADDRESS_ALLOWED, SETTINGS_LISTENS);
+		break;
 	case SETTING_COMMAND: snprintf(out, bytes, "a list of 1 to %d words", SETTINGS_COMMAND); break;
 	}
 }
@@ -54,7 +66,8 @@ static int refuse(const struct setting *row, const char *text, char *why, size_t
 
 	setting_allowed(row, allowed, sizeof(allowed));
 	if (*text)
-		(void)snprintf(why, why_bytes, "found '%.100s', allowed: %s", text, allowed); /* cut when too long */
+		(void)snprintf(
+			why, why_bytes, "found '%.100s', allowed: %s", text, allowed); /* cut when too long */
 	else
 		(void)snprintf(why, why_bytes, "found nothing, allowed: %s", allowed);
 	return -EINVAL;
@@ -69,7 +82,8 @@ static int find_word(const char *const *words, const char *text)
 	return -1;
 }
 
-static int set_word(const struct setting *row, struct settings *settings, const char *const *words, const char *text)
+static int set_word(
+	const struct setting *row, struct settings *settings, const char *const *words, const char *text)
 {
 	int word = find_word(words, text);
 
@@ -81,7 +95,7 @@ static int set_word(const struct setting *row, struct settings *settings, const 
 	} else if (row->type == SETTING_SWITCH) {
 		*(bool *)field(row, settings) = word;
 	} else {
-		memcpy(field(row, settings), &(unsigned){ (unsigned)word }, sizeof(unsigned)); /* an enum */
+		memcpy(field(row, settings), &(unsigned){(unsigned)word}, sizeof(unsigned)); /* an enum */
 	}
 	return 0;
 }
@@ -166,7 +180,8 @@ static int set_name(const struct setting *row, struct settings *settings, const 
 }
 
 /* In a variable a list is separated by commas. */
-static int set_list(const struct setting *row, struct settings *settings, const char *text, char *why, size_t why_bytes)
+static int set_list(
+	const struct setting *row, struct settings *settings, const char *text, char *why, size_t why_bytes)
 {
 	struct settings next = *settings;
 	char words[SETTINGS_LISTENS * SETTINGS_TEXT + SETTINGS_LISTENS], *rest = words;
@@ -185,7 +200,8 @@ static int set_list(const struct setting *row, struct settings *settings, const 
 	return 0;
 }
 
-int setting_set(const struct setting *row, struct settings *settings, const char *text, char *why, size_t why_bytes)
+int setting_set(
+	const struct setting *row, struct settings *settings, const char *text, char *why, size_t why_bytes)
 {
 	int result = -EINVAL;
 
@@ -213,7 +229,8 @@ void setting_clear(const struct setting *row, struct settings *settings)
 	*(row->type == SETTING_LISTEN ? &settings->listens : &settings->liveness.on_dead_words) = 0;
 }
 
-int setting_add(const struct setting *row, struct settings *settings, const char *text, char *why, size_t why_bytes)
+int setting_add(
+	const struct setting *row, struct settings *settings, const char *text, char *why, size_t why_bytes)
 {
 	bool is_listen = row->type == SETTING_LISTEN;
 	unsigned *count = is_listen ? &settings->listens : &settings->liveness.on_dead_words;

@@ -11,7 +11,8 @@ bool text_is_control(const char *at, size_t bytes)
 {
 	unsigned char first = (unsigned char)at[0];
 
-	return bytes == 1 ? first < 0x20 || first == 0x7f : bytes == 2 && first == 0xc2 && (unsigned char)at[1] < 0xa0;
+	return bytes == 1 ? first < 0x20 || first == 0x7f
+			  : bytes == 2 && first == 0xc2 && (unsigned char)at[1] < 0xa0;
 }
 
 void text_sanitize(char *text)
@@ -43,7 +44,7 @@ static unsigned least(unsigned a, unsigned b)
 static unsigned distance(const char *a, const char *b)
 {
 	size_t rows = strlen(a), columns = strlen(b);
-	unsigned cost[3][WORD + 1] = { { 0 } };
+	unsigned cost[3][WORD + 1] = {{0}};
 
 	if (rows > WORD || columns > WORD)
 		return WORD;
@@ -56,7 +57,8 @@ static unsigned distance(const char *a, const char *b)
 		for (unsigned column = 1; column <= columns; column++) {
 			unsigned differs = a[row - 1] != b[column - 1];
 
-			now[column] = least(least(before[column], now[column - 1]) + 1, before[column - 1] + differs);
+			now[column] =
+				least(least(before[column], now[column - 1]) + 1, before[column - 1] + differs);
 			if (row > 1 && column > 1 && a[row - 1] == b[column - 2] && a[row - 2] == b[column - 1])
 				now[column] = least(now[column], earlier[column - 2] + 1);
 		}

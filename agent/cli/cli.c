@@ -70,7 +70,7 @@ static int refuse(const char *command, const char *what)
 int cli_read_words(struct cli_words *out, int argc, char **argv)
 {
 	const struct command *command = cli_find_command(argv[0]);
-	struct option_reader reader = { .argc = argc, .argv = argv, .at = 1 };
+	struct option_reader reader = {.argc = argc, .argv = argv, .at = 1};
 	bool ended = false;
 
 	memset(out, 0, sizeof(*out));

@@ -15,7 +15,7 @@
 /* Waits for `events`: 0 or -errno. */
 static int await(int fd, short events, int64_t deadline)
 {
-	struct pollfd wait = { .fd = fd, .events = events };
+	struct pollfd wait = {.fd = fd, .events = events};
 
 	for (;;) {
 		int64_t left = deadline - clock_mono_ns();
@@ -34,7 +34,7 @@ static int finish_connect(int fd, int64_t deadline)
 {
 	int error = 0, result = await(fd, POLLOUT, deadline);
 
-	if (!result && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){ sizeof(error) }))
+	if (!result && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)}))
 		error = errno;
 	return result ? result : -error;
 }
@@ -169,7 +169,8 @@ static int parse_reply(struct client_reply *reply, size_t used)
 	end[2] = 0;
 	verdict = find_header(reply->whole, "Lifesign-Verdict");
 	if (verdict)
-		(void)snprintf(reply->verdict, sizeof(reply->verdict), "%.*s", (int)strcspn(verdict, "\r\n"), verdict);
+		(void)snprintf(
+			reply->verdict, sizeof(reply->verdict), "%.*s", (int)strcspn(verdict, "\r\n"), verdict);
 	encoding = find_header(reply->whole, "Transfer-Encoding");
 	if (encoding && !strncasecmp(encoding, "chunked", 7))
 		return join_chunks(reply->body, &reply->bytes);
@@ -182,15 +183,16 @@ static int parse_reply(struct client_reply *reply, size_t used)
 int client_ask(const struct client_place *place, const char *method, const char *path, struct client_reply *out)
 {
 	int64_t deadline = clock_mono_ns() + CLIENT_MS * NS_PER_MS;
-	struct client_reply reply = { 0 };
+	struct client_reply reply = {0};
 	char request[1024];
 	size_t used = 0;
 	int result, fd = client_connect(&place->address, deadline);
 
 	if (fd < 0)
 		return fd;
-	result = snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n%s\r\n", method, path,
-		place->host, strcmp(method, "POST") ? "" : "Content-Length: 0\r\n"); /* fits: hosts are short */
+	result = snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n%s\r\n",
+		method, path, place->host,
+		strcmp(method, "POST") ? "" : "Content-Length: 0\r\n"); /* fits: hosts are short */
 	result = send_all(fd, request, (size_t)result, deadline);
 	if (!result)
 		result = receive_all(fd, &reply.whole, &used, deadline);
@@ -208,5 +210,5 @@ int client_ask(const struct client_place *place, const char *method, const char 
 void client_free(struct client_reply *reply)
 {
 	free(reply->whole);
-	*reply = (struct client_reply){ 0 };
+	*reply = (struct client_reply){0};
 }

@@ -13,7 +13,7 @@
 #include "cli/commands.h"
 
 enum {
-	CLIENT_MS = 2000,      /* for all of one request */
+	CLIENT_MS = 2000,       /* for all of one request */
 	CLIENT_BYTES = 64 << 20 /* of an answer */
 };
 
@@ -36,11 +36,13 @@ struct client_reply {
  * status after saying where it looked and what to do. `orders`: for what only unix sockets take, then
  * LIFESIGN_LISTEN is passed over.
  */
-int client_find(const struct cli_words *words, const char *const *environment, bool orders,
-	struct client_place *out);
+int client_find(
+	const struct cli_words *words, const char *const *environment, bool orders, struct client_place *out);
 
-/* 0 or -errno: -ETIMEDOUT, -EPROTO for what is no HTTP, -EMSGSIZE for too much of it, or what connecting said. */
-int client_ask(const struct client_place *place, const char *method, const char *path, struct client_reply *out);
+/* 0 or -errno: -ETIMEDOUT, -EPROTO for what is no HTTP, -EMSGSIZE for too much of it, or what connecting said.
+ */
+int client_ask(
+	const struct client_place *place, const char *method, const char *path, struct client_reply *out);
 void client_free(struct client_reply *reply);
 
 /* Connects within `deadline` (clock_mono_ns): a descriptor or -errno. */

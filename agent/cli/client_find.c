@@ -53,7 +53,7 @@ static void aim(struct address *address)
 	in_port_t port = v6->sin6_port;
 
 	if (address->any) {
-		*address = (struct address){ .bytes = sizeof(*v4) };
+		*address = (struct address){.bytes = sizeof(*v4)};
 		v4->sin_family = AF_INET;
 		v4->sin_port = port;
 		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -118,7 +118,8 @@ static void place_at(const char *text, const struct address *address, struct cli
 
 	out->address = *address;
 	(void)snprintf(out->host, sizeof(out->host), "localhost");
-	(void)snprintf(out->name, sizeof(out->name), "%s%s", is_unix ? "" : "http://", text); /* SETTINGS_TEXT at most */
+	(void)snprintf(out->name, sizeof(out->name), "%s%s", is_unix ? "" : "http://",
+		text); /* SETTINGS_TEXT at most */
 }
 
 /* The first of LIFESIGN_LISTEN's addresses that takes connections. 0, EXIT_CONFIG, or -1: none does. */
@@ -154,7 +155,8 @@ static bool is_trusted(const char *dir)
 {
 	struct stat status;
 
-	return !lstat(dir, &status) && S_ISDIR(status.st_mode) && (status.st_uid == geteuid() || !status.st_uid);
+	return !lstat(dir, &status) && S_ISDIR(status.st_mode) &&
+	       (status.st_uid == geteuid() || !status.st_uid);
 }
 
 static void look_at(struct search *search, const char *dir, const char *name, size_t name_bytes)
@@ -166,7 +168,8 @@ static void look_at(struct search *search, const char *dir, const char *name, si
 
 	if (search->count == SERVICES || name_bytes >= SERVICE_NAME_BYTES)
 		return;
-	if (snprintf(path, sizeof(path), "unix:%s/%.*s.sock", dir, (int)name_bytes, name) >= (int)sizeof(path) ||
+	if (snprintf(path, sizeof(path), "unix:%s/%.*s.sock", dir, (int)name_bytes, name) >=
+			(int)sizeof(path) ||
 		address_parse(path, &address, NULL, 0))
 		return;
 	result = probe(&address);
@@ -192,7 +195,8 @@ static void look_through(struct search *search, const char *dir)
 		if (length <= 5 || strcmp(entry->d_name + length - 5, ".sock"))
 			continue;
 		length -= 5;
-		if (search->service && (strlen(search->service) != length || memcmp(search->service, entry->d_name, length)))
+		if (search->service &&
+			(strlen(search->service) != length || memcmp(search->service, entry->d_name, length)))
 			continue;
 		look_at(search, dir, entry->d_name, length);
 	}
@@ -204,9 +208,11 @@ static int tell_several(struct search *search)
 	char list[512] = "";
 	size_t used = 0;
 
-	qsort(search->names, search->count, sizeof(search->names[0]), (int (*)(const void *, const void *))strcmp);
+	qsort(search->names, search->count, sizeof(search->names[0]),
+		(int (*)(const void *, const void *))strcmp);
 	for (unsigned i = 0; i < search->count && used < sizeof(list); i++)
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "", search->names[i]);
+		used += (size_t)snprintf(
+			list + used, sizeof(list) - used, "%s%s", used ? ", " : "", search->names[i]);
 	cli_complain("%u services here (%s): pick one by --service NAME", search->count, list);
 	return EXIT_USAGE;
 }
@@ -216,16 +222,21 @@ static int tell_none(const struct search *search)
 	const char *tried = search->listen_tried ? "LIFESIGN_LISTEN and " : "";
 
 	if (search->forbidden) {
-		cli_complain("no permission for the sockets in %s: run this as the user who started lifesign, or as root",
+		cli_complain("no permission for the sockets in %s: run this as the user who started lifesign, "
+			     "or as root",
 			search->dir);
 		return EXIT_NOT_PERMITTED;
 	}
 	if (search->service)
-		cli_complain("no agent for service '%s': looked at %s%s; start one by 'lifesign run --service %s', or name "
-			"another by --service, --dir or --url", search->service, tried, search->dir, search->service);
+		cli_complain("no agent for service '%s': looked at %s%s; start one by 'lifesign run --service "
+			     "%s', or name "
+			     "another by --service, --dir or --url",
+			search->service, tried, search->dir, search->service);
 	else
-		cli_complain("no agent: looked at %s%s; start one by 'lifesign run COMMAND', or say where it is by --dir "
-			"or --url", tried, search->dir);
+		cli_complain("no agent: looked at %s%s; start one by 'lifesign run COMMAND', or say where it "
+			     "is by --dir "
+			     "or --url",
+			tried, search->dir);
 	return EXIT_NO_AGENT;
 }
 
@@ -244,13 +255,15 @@ static int set_dir(struct search *search, const char *option, const char *const 
 		return 0;
 	search->dir = search->default_dir;
 	if (settings_default_dir(environment, geteuid(), search->default_dir, sizeof(search->default_dir))) {
-		cli_complain("variable RUNTIME_DIRECTORY or XDG_RUNTIME_DIR: too long; name a directory by --dir");
+		cli_complain(
+			"variable RUNTIME_DIRECTORY or XDG_RUNTIME_DIR: too long; name a directory by --dir");
 		return EXIT_CONFIG;
 	}
 	return 0;
 }
 
-int client_find(const struct cli_words *words, const char *const *environment, bool orders, struct client_place *out)
+int client_find(
+	const struct cli_words *words, const char *const *environment, bool orders, struct client_place *out)
 {
 	struct search *search;
 	int result = -1;
@@ -265,7 +278,8 @@ int client_find(const struct cli_words *words, const char *const *environment, b
 	if (!orders && !words->options[ASK_SERVICE] && !words->options[ASK_DIR])
 		result = take_listen(search, config_variable(environment, "LIFESIGN_LISTEN"), out);
 	if (result < 0) {
-		search->service = pick(words->options[ASK_SERVICE], config_variable(environment, "LIFESIGN_SERVICE"));
+		search->service =
+			pick(words->options[ASK_SERVICE], config_variable(environment, "LIFESIGN_SERVICE"));
 		result = set_dir(search, words->options[ASK_DIR], environment);
 		if (!result && (search->dir != search->default_dir || is_trusted(search->dir)))
 			look_through(search, search->dir);

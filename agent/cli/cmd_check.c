@@ -14,9 +14,9 @@
 
 enum outcome { OUTCOME_OK, OUTCOME_DEGRADED, OUTCOME_FAILED, OUTCOME_UNKNOWN, OUTCOMES };
 
-static const char *const nagios_words[OUTCOMES] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
-static const char *const words_of[OUTCOMES] = { "ok", "ok, degraded", "failed", "cannot tell" };
-static const char *const probes[] = { "livez", "readyz", "startupz" };
+static const char *const nagios_words[OUTCOMES] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+static const char *const words_of[OUTCOMES] = {"ok", "ok, degraded", "failed", "cannot tell"};
+static const char *const probes[] = {"livez", "readyz", "startupz"};
 
 struct finding {
 	enum outcome outcome;
@@ -41,8 +41,8 @@ static bool collect_failures(struct finding *finding, const char *body)
 		if (used + (size_t)length + 3 >= sizeof(finding->reasons))
 			break;
 		only_stale = only_stale && length == 5 && !strncmp(line + 3, "stale", 5);
-		used += (size_t)snprintf(finding->reasons + used, sizeof(finding->reasons) - used, "%s%.*s", used ? ", " : "",
-			length, line + 3);
+		used += (size_t)snprintf(finding->reasons + used, sizeof(finding->reasons) - used, "%s%.*s",
+			used ? ", " : "", length, line + 3);
 	}
 	text_sanitize(finding->reasons);
 	return used && only_stale;
@@ -56,7 +56,8 @@ static void judge_livez(struct finding *finding, const struct client_reply *repl
 	} else if (!strcmp(reply->verdict, "alive") || !strcmp(reply->verdict, "degraded")) {
 		finding->outcome = *reply->verdict == 'd' ? OUTCOME_DEGRADED : OUTCOME_OK;
 	} else {
-		say(finding, OUTCOME_UNKNOWN, *reply->verdict ? "verdict unknown" : "the answer has no verdict");
+		say(finding, OUTCOME_UNKNOWN,
+			*reply->verdict ? "verdict unknown" : "the answer has no verdict");
 	}
 }
 
@@ -67,7 +68,8 @@ static void judge_other(struct finding *finding, const struct client_reply *repl
 	} else if (reply->status == 503 && *reply->verdict) {
 		finding->outcome = collect_failures(finding, reply->body) ? OUTCOME_UNKNOWN : OUTCOME_FAILED;
 	} else {
-		(void)snprintf(finding->reasons, sizeof(finding->reasons), "HTTP %u is no answer of an agent", reply->status);
+		(void)snprintf(finding->reasons, sizeof(finding->reasons), "HTTP %u is no answer of an agent",
+			reply->status);
 		finding->outcome = OUTCOME_UNKNOWN;
 	}
 }
@@ -75,8 +77,8 @@ static void judge_other(struct finding *finding, const struct client_reply *repl
 /* Exit statuses by outcome: livez, the others, --strict, --nagios. */
 static int status_of(enum outcome outcome, const char *probe, const struct cli_words *words)
 {
-	static const int lenient[OUTCOMES] = { 0, 0, 1, 0 }, firm[OUTCOMES] = { 0, 0, 1, 1 };
-	static const int strict[OUTCOMES] = { 0, 0, 1, 2 }, nagios[OUTCOMES] = { 0, 1, 2, 3 };
+	static const int lenient[OUTCOMES] = {0, 0, 1, 0}, firm[OUTCOMES] = {0, 0, 1, 1};
+	static const int strict[OUTCOMES] = {0, 0, 1, 2}, nagios[OUTCOMES] = {0, 1, 2, 3};
 
 	if (words->options[CHECK_NAGIOS])
 		return nagios[outcome];
@@ -89,13 +91,14 @@ static int tell(const struct finding *finding, const char *probe, const struct c
 {
 	if (words->options[CHECK_NAGIOS])
 		printf("LIFESIGN %s - ", nagios_words[finding->outcome]);
-	printf("%s %s%s%s\n", probe, words_of[finding->outcome], *finding->reasons ? ": " : "", finding->reasons);
+	printf("%s %s%s%s\n", probe, words_of[finding->outcome], *finding->reasons ? ": " : "",
+		finding->reasons);
 	return status_of(finding->outcome, probe, words);
 }
 
 static int ask(const struct client_place *place, const char *probe, const struct cli_words *words)
 {
-	struct finding finding = { OUTCOME_OK, "" };
+	struct finding finding = {OUTCOME_OK, ""};
 	struct client_reply reply;
 	char path[32];
 	int result;
@@ -107,7 +110,8 @@ static int ask(const struct client_place *place, const char *probe, const struct
 		return EXIT_NO_AGENT;
 	}
 	if (result) {
-		(void)snprintf(finding.reasons, sizeof(finding.reasons), "no answer (%s)", strerror(-result)); /* short */
+		(void)snprintf(finding.reasons, sizeof(finding.reasons), "no answer (%s)",
+			strerror(-result)); /* short */
 		finding.outcome = OUTCOME_UNKNOWN;
 		return tell(&finding, probe, words);
 	}
@@ -118,7 +122,7 @@ static int ask(const struct client_place *place, const char *probe, const struct
 
 static const char *find_probe(const char *name)
 {
-	struct text_nearest nearest = { .word = name };
+	struct text_nearest nearest = {.word = name};
 
 	for (unsigned i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
 		if (!strcmp(probes[i], name))
@@ -126,15 +130,18 @@ static const char *find_probe(const char *name)
 		text_offer(&nearest, probes[i]);
 	}
 	if (nearest.best)
-		cli_complain("unknown probe '%.64s' (did you mean '%s'?); see 'lifesign help check'", name, nearest.best);
+		cli_complain("unknown probe '%.64s' (did you mean '%s'?); see 'lifesign help check'", name,
+			nearest.best);
 	else
-		cli_complain("unknown probe '%.64s', allowed: livez, readyz, startupz; see 'lifesign help check'", name);
+		cli_complain(
+			"unknown probe '%.64s', allowed: livez, readyz, startupz; see 'lifesign help check'",
+			name);
 	return NULL;
 }
 
 int check_main(int argc, char **argv)
 {
-	struct client_place place = { 0 };
+	struct client_place place = {0};
 	struct cli_words words;
 	const char *probe = probes[0];
 	int status = cli_read_words(&words, argc, argv);
@@ -142,8 +149,9 @@ int check_main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (words.operands > 1 || (words.options[CHECK_STRICT] && words.options[CHECK_NAGIOS])) {
-		cli_complain("%s; see 'lifesign help check'", words.operands > 1 ? "check asks one probe at a time" :
-			"--strict and --nagios exclude each other");
+		cli_complain("%s; see 'lifesign help check'",
+			words.operands > 1 ? "check asks one probe at a time"
+					   : "--strict and --nagios exclude each other");
 		return EXIT_USAGE;
 	}
 	if (words.operands)

@@ -28,21 +28,21 @@ static void print_command(const struct command *command)
 		printf("\n%s\n", command->notes);
 	if (command->options)
 		printf("\nLooks at --url, then at LIFESIGN_LISTEN, then for unix sockets in DIR:\n"
-			"$RUNTIME_DIRECTORY, else /run/lifesign (root), else $XDG_RUNTIME_DIR/lifesign,\n"
-			"else /tmp/lifesign-UID.\n");
+		       "$RUNTIME_DIRECTORY, else /run/lifesign (root), else $XDG_RUNTIME_DIR/lifesign,\n"
+		       "else /tmp/lifesign-UID.\n");
 	print_options(command);
 }
 
 static void print_commands(void)
 {
 	printf("Usage: lifesign COMMAND [OPTIONS] …\n\n"
-		"Answers health probes for a service that nobody may change.\n\nCommands:\n");
+	       "Answers health probes for a service that nobody may change.\n\nCommands:\n");
 	for (const struct command *command = commands; command->name; command++)
 		printf("  %-10s%s\n", command->name, command->about);
 	printf("\n'lifesign help COMMAND' tells more. First steps:\n"
-		"  lifesign run -- redis-server       in one terminal\n"
-		"  lifesign status                    in another\n"
-		"  curl http://127.0.0.1:8081/readyz\n");
+	       "  lifesign run -- redis-server       in one terminal\n"
+	       "  lifesign status                    in another\n"
+	       "  curl http://127.0.0.1:8081/readyz\n");
 }
 
 bool help_print(const char *name)
@@ -56,14 +56,15 @@ bool help_print(const char *name)
 
 int cli_refuse_command(const char *name)
 {
-	struct text_nearest nearest = { .word = name };
+	struct text_nearest nearest = {.word = name};
 
 	for (const struct command *command = commands; command->name; command++)
 		text_offer(&nearest, command->name);
 	if (name[0] == '-')
 		cli_complain("unknown option '%.64s'; see 'lifesign help'", name);
 	else if (nearest.best)
-		cli_complain("unknown command '%.64s' (did you mean '%s'?); see 'lifesign help'", name, nearest.best);
+		cli_complain("unknown command '%.64s' (did you mean '%s'?); see 'lifesign help'", name,
+			nearest.best);
 	else
 		cli_complain("unknown command '%.64s'; see 'lifesign help'", name);
 	return EXIT_USAGE;

@@ -69,7 +69,7 @@ static int tell(const struct reading *reading)
 static int await_reading(const struct client_place *place, json_int_t before)
 {
 	int64_t deadline = clock_mono_ns() + WAIT_MS * NS_PER_MS;
-	struct reading reading = { .generation = before };
+	struct reading reading = {.generation = before};
 
 	while (clock_mono_ns() < deadline) {
 		int result = ask_reading(place, &reading);
@@ -86,7 +86,7 @@ static int await_reading(const struct client_place *place, json_int_t before)
 
 int reload_main(int argc, char **argv)
 {
-	struct client_place place = { 0 };
+	struct client_place place = {0};
 	struct client_reply reply;
 	struct reading before;
 	struct cli_words words;
@@ -107,7 +107,8 @@ int reload_main(int argc, char **argv)
 	if (result)
 		return complain(&place, result);
 	if (reply.status / 100 != 2) {
-		cli_complain("%s refused to reload (HTTP %u): it only does so on its unix socket in DIR", place.name, reply.status);
+		cli_complain("%s refused to reload (HTTP %u): it only does so on its unix socket in DIR",
+			place.name, reply.status);
 		client_free(&reply);
 		return EXIT_NOT_PERMITTED;
 	}

@@ -28,10 +28,11 @@ static void on_signal(int number)
 /* COLUMNS wins over the terminal's own word; neither: 80. */
 static struct status_screen look_at_screen(const char *const *environment)
 {
-	const char *columns = config_variable(environment, "COLUMNS"), *no_colour = config_variable(environment, "NO_COLOR");
+	const char *columns = config_variable(environment, "COLUMNS"),
+		   *no_colour = config_variable(environment, "NO_COLOR");
 	const char *kind = config_variable(environment, "TERM");
 	bool is_terminal = isatty(STDOUT_FILENO);
-	struct status_screen screen = { .columns = columns ? (unsigned)strtoul(columns, NULL, 10) : 0 };
+	struct status_screen screen = {.columns = columns ? (unsigned)strtoul(columns, NULL, 10) : 0};
 	struct winsize size;
 
 	if (!screen.columns && is_terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
@@ -53,7 +54,8 @@ static int complain(const struct client_place *place, int error)
 	return EXIT_NO_AGENT;
 }
 
-static int show(const struct client_reply *reply, const struct client_place *place, const struct cli_words *words)
+static int show(
+	const struct client_reply *reply, const struct client_place *place, const struct cli_words *words)
 {
 	json_t *document = json_loadb(reply->body, reply->bytes, 0, NULL);
 	struct status_screen screen = look_at_screen((const char *const *)environ);
@@ -64,7 +66,8 @@ static int show(const struct client_reply *reply, const struct client_place *pla
 		return complain(place, -EPROTO);
 	}
 	if (words->options[STATUS_JSON])
-		printf("%s%s", reply->body, reply->body[reply->bytes - 1] == '\n' ? "" : "\n"); /* JSON holds no zero byte */
+		printf("%s%s", reply->body,
+			reply->body[reply->bytes - 1] == '\n' ? "" : "\n"); /* JSON holds no zero byte */
 	else
 		status_view_print(document, &screen);
 	status = status_view_is_well(document) ? 0 : 1;
@@ -96,7 +99,7 @@ static void clear_screen(bool first)
 /* The agent may be away for a moment while it is replaced: watching goes on. */
 static int watch(const struct client_place *place, const struct cli_words *words)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = {.sa_handler = on_signal};
 	int status = EXIT_NO_AGENT;
 
 	(void)sigaction(SIGINT, &action, NULL); /* cannot fail: these signals exist */
@@ -116,7 +119,7 @@ static int watch(const struct client_place *place, const struct cli_words *words
 
 int status_main(int argc, char **argv)
 {
-	struct client_place place = { 0 };
+	struct client_place place = {0};
 	struct cli_words words;
 	int status = cli_read_words(&words, argc, argv);
 

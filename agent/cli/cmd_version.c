@@ -12,7 +12,7 @@ int version_main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	printf("lifesign " LS_VERSION "\n");
-	printf("compiler %s, segment layout %d.%d, linux %s\n", __VERSION__, SEGMENT_ABI_MAJOR, SEGMENT_ABI_MINOR,
-		sizeof(void *) == 8 ? "64 bit" : "32 bit");
+	printf("compiler %s, segment layout %d.%d, linux %s\n", __VERSION__, SEGMENT_ABI_MAJOR,
+		SEGMENT_ABI_MINOR, sizeof(void *) == 8 ? "64 bit" : "32 bit");
 	return 0;
 }

@@ -3,38 +3,46 @@
 
 #include <stddef.h>
 
-#define ASK                                                                                       \
-	[ASK_URL] = { "url", OPTION_VALUE, "URL", "where the agent answers: http://HOST:PORT or unix:/path" }, \
-	[ASK_SERVICE] = { "service", OPTION_VALUE, "NAME", "which of several services in DIR" },            \
-	[ASK_DIR] = { "dir", OPTION_VALUE, "DIR", "where the agents' unix sockets are" }
+#define ASK                                                                                                    \
+	[ASK_URL] = {"url", OPTION_VALUE, "URL", "where the agent answers: http://HOST:PORT or unix:/path"},   \
+	[ASK_SERVICE] = {"service", OPTION_VALUE, "NAME", "which of several services in DIR"},                 \
+	[ASK_DIR] = {"dir", OPTION_VALUE, "DIR", "where the agents' unix sockets are"}
 #define ROWS(rows) .options = (rows), .option_count = sizeof(rows) / sizeof((rows)[0])
 
-static const struct option_row status_options[] = { ASK,
-	[STATUS_JSON] = { "json", OPTION_SWITCH, NULL, "the whole document as the agent has it" },
-	[STATUS_WATCH] = { "watch", OPTION_SWITCH, NULL, "again every second, until Ctrl-C" } };
-static const struct option_row check_options[] = { ASK,
-	[CHECK_STRICT] = { "strict", OPTION_SWITCH, NULL, "exit 2 when nobody can tell" },
-	[CHECK_NAGIOS] = { "nagios", OPTION_SWITCH, NULL, "exit 0 ok, 1 degraded, 2 failing, 3 nobody can tell" } };
-static const struct option_row reload_options[] = { ASK };
+static const struct option_row status_options[] = {
+	ASK, [STATUS_JSON] = {"json", OPTION_SWITCH, NULL, "the whole document as the agent has it"},
+	[STATUS_WATCH] = {"watch", OPTION_SWITCH, NULL, "again every second, until Ctrl-C"}};
+static const struct option_row check_options[] = {
+	ASK, [CHECK_STRICT] = {"strict", OPTION_SWITCH, NULL, "exit 2 when nobody can tell"},
+	[CHECK_NAGIOS] = {
+		"nagios", OPTION_SWITCH, NULL, "exit 0 ok, 1 degraded, 2 failing, 3 nobody can tell"}};
+static const struct option_row reload_options[] = {ASK};
 
 const struct command commands[] = {
-	{ "run", run_main, "start a service with the shim preloaded and serve its probes", "[OPTIONS] [--] COMMAND [ARG…]",
+	{"run", run_main, "start a service with the shim preloaded and serve its probes",
+		"[OPTIONS] [--] COMMAND [ARG…]",
 		"Starts COMMAND unmodified and answers /livez, /readyz, /startupz, /health,\n"
 		"/health/status and /metrics for it. Ends with COMMAND's exit status.\n\n"
-		"Each option has a variable: --log-format is LIFESIGN_LOG_FORMAT. An option beats a\n"
-		"variable, a variable beats the file.", NULL, 0 },
-	{ "status", status_main, "show verdicts, processes and threads", "[OPTIONS]",
-		"Exits with 0 when the service is alive and ready, 1 when not, 3 without an agent.", ROWS(status_options) },
-	{ "check", check_main, "ask one probe, for exec probes and HEALTHCHECK", "[OPTIONS] [livez|readyz|startupz]",
+		"Each option has a variable: --log-format is LIFESIGN_LOG_FORMAT. An option\n"
+		"beats a variable, a variable beats the file.",
+		NULL, 0},
+	{"status", status_main, "show verdicts, processes and threads", "[OPTIONS]",
+		"Exits with 0 when the service is alive and ready, 1 when not, 3 without an agent.",
+		ROWS(status_options)},
+	{"check", check_main, "ask one probe, for exec probes and HEALTHCHECK",
+		"[OPTIONS] [livez|readyz|startupz]",
 		"livez (the default) exits with 0 unless the service is dead; readyz and startupz\n"
-		"with 0 when ok, 1 when not or when nobody can tell; 3 without an agent.", ROWS(check_options) },
-	{ "config", config_main, "check configuration files, print the reference", "check FILE [FILE…] | reference",
+		"with 0 when ok, 1 when not or when nobody can tell; 3 without an agent.",
+		ROWS(check_options)},
+	{"config", config_main, "check configuration files, print the reference",
+		"check FILE [FILE…] | reference",
 		"check tells everything that is wrong and exits with 78, or with 0.\n"
-		"reference prints all settings as Markdown.", NULL, 0 },
-	{ "reload", reload_main, "make a running agent read its configuration again", "[OPTIONS]",
+		"reference prints all settings as Markdown.",
+		NULL, 0},
+	{"reload", reload_main, "make a running agent read its configuration again", "[OPTIONS]",
 		"Exits with 0 when the file was taken over, 78 when it was refused, 3 without an agent.",
-		ROWS(reload_options) },
-	{ "version", version_main, "print the version", "", "", NULL, 0 },
-	{ "help", help_main, "print this, or the help of a command", "[COMMAND]", "", NULL, 0 },
-	{ NULL, NULL, NULL, NULL, NULL, NULL, 0 },
+		ROWS(reload_options)},
+	{"version", version_main, "print the version", "", "", NULL, 0},
+	{"help", help_main, "print this, or the help of a command", "[COMMAND]", "", NULL, 0},
+	{NULL, NULL, NULL, NULL, NULL, NULL, 0},
 };

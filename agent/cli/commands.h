@@ -10,20 +10,14 @@
 #include "base/settings.h"
 
 /* Statuses that are the program's own; sysexits.h where it has a word for it. */
-enum {
-	EXIT_NO_AGENT = 3,
-	EXIT_USAGE = 64,
-	EXIT_PORT_TAKEN = 69,
-	EXIT_NOT_PERMITTED = 77,
-	EXIT_CONFIG = 78
-};
+enum { EXIT_NO_AGENT = 3, EXIT_USAGE = 64, EXIT_PORT_TAKEN = 69, EXIT_NOT_PERMITTED = 77, EXIT_CONFIG = 78 };
 
 struct command {
 	const char *name;
 	int (*main)(int argc, char **argv);
-	const char *about; /* one line of `lifesign help` */
-	const char *usage; /* what follows the name */
-	const char *notes; /* paragraphs of `lifesign help NAME` */
+	const char *about;                /* one line of `lifesign help` */
+	const char *usage;                /* what follows the name */
+	const char *notes;                /* paragraphs of `lifesign help NAME` */
 	const struct option_row *options; /* NULL: none; of run: the table of settings */
 	unsigned option_count;
 };

@@ -10,7 +10,7 @@
 int main(int argc, char **argv)
 {
 	static char help[] = "help", version[] = "version";
-	static char *const alone[] = { help, NULL };
+	static char *const alone[] = {help, NULL};
 	const struct command *command;
 	const char *name;
 

@@ -29,9 +29,9 @@ struct answer {
 static void *resolve_main(void *argument)
 {
 	struct question *question = argument;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list = NULL;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list = NULL;
 	ssize_t written;
-	struct answer answer = { .error = getaddrinfo(question->host, question->port, &hints, &list) };
+	struct answer answer = {.error = getaddrinfo(question->host, question->port, &hints, &list)};
 
 	if (!answer.error && list->ai_addrlen <= sizeof(answer.address.socket)) {
 		memcpy(&answer.address.socket, list->ai_addr, list->ai_addrlen);
@@ -51,7 +51,8 @@ static int split(const char *text, struct question *question)
 	const char *colon = strrchr(text, ':');
 	size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
 
-	if (!colon || !digits || digits > 5 || colon[1 + digits] || colon - text >= HOST_BYTES || atoi(colon + 1) > 65535)
+	if (!colon || !digits || digits > 5 || colon[1 + digits] || colon - text >= HOST_BYTES ||
+		atoi(colon + 1) > 65535)
 		return -EINVAL;
 	if (memchr(text, ':', (size_t)(colon - text)) || memchr(text, '[', (size_t)(colon - text)))
 		return -EINVAL; /* an address, but not a valid one */
@@ -62,7 +63,7 @@ static int split(const char *text, struct question *question)
 
 static int await_answer(int fd, struct address *out, char *why, size_t why_bytes)
 {
-	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	struct answer answer;
 
 	if (poll(&wait, 1, RESOLVE_MS) != 1 || read(fd, &answer, sizeof(answer)) != sizeof(answer)) {

@@ -11,13 +11,22 @@
 enum { TEXT = 512, PROCESSES_SHOWN = 40, THREADS_SHOWN = 100, LISTENERS_SHOWN = 20, REASONS_SHOWN = 8 };
 
 static const struct table_column thread_columns[] = {
-	{ "TID", true, 0 }, { "NAME", false, 8 }, { "ROLE", false, 0 }, { "STATE", false, 0 },
-	{ "OP", false, 8 }, { "FOR", true, 0 }, { "BEATS", true, 0 }, { "WAITS FOR", false, 9 },
+	{"TID", true, 0},
+	{"NAME", false, 8},
+	{"ROLE", false, 0},
+	{"STATE", false, 0},
+	{"OP", false, 8},
+	{"FOR", true, 0},
+	{"BEATS", true, 0},
+	{"WAITS FOR", false, 9},
 };
 enum { TID, NAME, ROLE, STATE, OP, FOR, BEATS, WAITS_FOR, COLUMNS };
 
 static const struct table_column listener_columns[] = {
-	{ "LISTENER", false, 20 }, { "QUEUE", true, 0 }, { "BACKLOG", true, 0 }, { "PID", true, 0 },
+	{"LISTENER", false, 20},
+	{"QUEUE", true, 0},
+	{"BACKLOG", true, 0},
+	{"PID", true, 0},
 };
 
 /* The text of a member, "-" without one; valid until the eighth next call. */
@@ -46,7 +55,8 @@ static void format_count(const json_t *object, const char *key, char *out, size_
 	const json_t *value = json_object_get(object, key);
 
 	if (json_is_integer(value))
-		(void)snprintf(out, bytes, "%" JSON_INTEGER_FORMAT, json_integer_value(value)); /* 20 digits fit */
+		(void)snprintf(
+			out, bytes, "%" JSON_INTEGER_FORMAT, json_integer_value(value)); /* 20 digits fit */
 	else
 		(void)snprintf(out, bytes, "-");
 }
@@ -151,15 +161,13 @@ static void print_answer(const json_t *document, const char *probe, const char *
 		word = text_of(answer, "verdict");
 	printf("  %-9s%s%s%s\n", probe, colour(screen, json_is_true(ok) ? "\033[32m" : "\033[31m"), word,
 		colour(screen, "\033[0m"));
-	json_array_foreach(reasons, index, reason)
-		if (index < REASONS_SHOWN)
-			print_reason(reason, screen);
+	json_array_foreach(reasons, index, reason) if (index < REASONS_SHOWN) print_reason(reason, screen);
 	print_more(json_array_size(reasons), REASONS_SHOWN);
 }
 
 static void print_workers(const json_t *document, const struct status_screen *screen)
 {
-	static const char *const states[] = { "running", "idle", "lock", "io", "sleep", "unseen", "stuck" };
+	static const char *const states[] = {"running", "idle", "lock", "io", "sleep", "unseen", "stuck"};
 	const json_t *workers = json_object_get(document, "workers");
 	unsigned at = 11;
 	char text[64];
@@ -170,7 +178,8 @@ static void print_workers(const json_t *document, const struct status_screen *sc
 	(void)snprintf(text, sizeof(text), "%s live:", count_of(workers, "live"));
 	print_words(text, &at, 11, screen);
 	for (unsigned i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
-		(void)snprintf(text, sizeof(text), "%s %s%s", count_of(workers, states[i]), states[i], i == 6 ? "" : ",");
+		(void)snprintf(text, sizeof(text), "%s %s%s", count_of(workers, states[i]), states[i],
+			i == 6 ? "" : ",");
 		print_words(text, &at, 11, screen);
 	}
 	printf("\n");
@@ -187,11 +196,13 @@ static void set_target(struct table *table, const json_t *target)
 		return;
 	}
 	if (json_is_integer(object))
-		(void)snprintf(what, sizeof(what), " %" JSON_INTEGER_FORMAT, json_integer_value(object)); /* fits */
+		(void)snprintf(
+			what, sizeof(what), " %" JSON_INTEGER_FORMAT, json_integer_value(object)); /* fits */
 	else if (json_is_string(object))
 		(void)snprintf(what, sizeof(what), " %s", json_string_value(object)); /* cut when too long */
 	if (json_is_integer(owner) && json_integer_value(owner) > 0)
-		(void)snprintf(held, sizeof(held), " held by %" JSON_INTEGER_FORMAT, json_integer_value(owner)); /* fits */
+		(void)snprintf(held, sizeof(held), " held by %" JSON_INTEGER_FORMAT,
+			json_integer_value(owner)); /* fits */
 	table_set(table, WAITS_FOR, "%s%s%s", text_of(target, "kind"), what, held);
 }
 
@@ -217,8 +228,8 @@ static void print_process(const json_t *process, size_t *left, const struct stat
 	unsigned at = 0;
 	char text[TEXT];
 
-	(void)snprintf(text, sizeof(text), "process %s %.64s, %.16s, %.16s", count_of(process, "pid"), text_of(process, "exe"),
-		text_of(process, "role"), text_of(process, "coverage")); /* bounded */
+	(void)snprintf(text, sizeof(text), "process %s %.64s, %.16s, %.16s", count_of(process, "pid"),
+		text_of(process, "exe"), text_of(process, "role"), text_of(process, "coverage")); /* bounded */
 	printf("\n");
 	print_words(text, &at, 2, screen);
 	if (has_text(process, "coverage_why"))
@@ -227,9 +238,7 @@ static void print_process(const json_t *process, size_t *left, const struct stat
 	if (table) {
 		table->columns = thread_columns;
 		table->column_count = COLUMNS;
-		json_array_foreach(threads, index, thread)
-			if (index < shown)
-				add_thread(table, thread);
+		json_array_foreach(threads, index, thread) if (index < shown) add_thread(table, thread);
 		if (shown)
 			table_print(table, 2, screen->columns);
 	}
@@ -243,11 +252,11 @@ static void print_processes(const json_t *document, const struct status_screen *
 	const json_t *processes = json_object_get(document, "processes"), *process;
 	size_t index, left = THREADS_SHOWN;
 
-	json_array_foreach(processes, index, process)
-		if (index < PROCESSES_SHOWN)
-			print_process(process, &left, screen);
+	json_array_foreach(processes, index, process) if (index < PROCESSES_SHOWN)
+		print_process(process, &left, screen);
 	if (json_array_size(processes) > PROCESSES_SHOWN)
-		printf("\n… and %zu more processes (--json has all)\n", json_array_size(processes) - PROCESSES_SHOWN);
+		printf("\n… and %zu more processes (--json has all)\n",
+			json_array_size(processes) - PROCESSES_SHOWN);
 }
 
 static void print_listeners(const json_t *document, const struct status_screen *screen)
@@ -262,7 +271,8 @@ static void print_listeners(const json_t *document, const struct status_screen *
 	}
 	table->columns = listener_columns;
 	table->column_count = 4;
-	json_array_foreach(listeners, index, listener) {
+	json_array_foreach(listeners, index, listener)
+	{
 		if (index >= LISTENERS_SHOWN)
 			break;
 		table_set(table, 0, "%s", text_of(listener, "address"));
@@ -287,7 +297,8 @@ static void print_agent(const json_t *document, const struct status_screen *scre
 	(void)snprintf(text, sizeof(text), "lifesign %.32s, pid %s, %s restarts%s%s", text_of(agent, "version"),
 		count_of(agent, "pid"), count_of(agent, "restarts"),
 		json_is_true(json_object_get(agent, "bare")) ? ", bare after crashes: judges nothing" : "",
-		json_is_true(json_object_get(agent, "observe")) ? ", observes: never says dead" : ""); /* bounded */
+		json_is_true(json_object_get(agent, "observe")) ? ", observes: never says dead"
+								: ""); /* bounded */
 	print_words(text, &at, 11, screen);
 	if (has_text(agent, "config_error")) {
 		printf("\n  config   ");
@@ -301,7 +312,7 @@ static void print_agent(const json_t *document, const struct status_screen *scre
 bool status_view_is_well(const json_t *document)
 {
 	return json_is_true(json_object_get(json_object_get(document, "live"), "ok")) &&
-		json_is_true(json_object_get(json_object_get(document, "ready"), "ok"));
+	       json_is_true(json_object_get(json_object_get(document, "ready"), "ok"));
 }
 
 void status_view_print(const json_t *document, const struct status_screen *screen)
@@ -310,7 +321,8 @@ void status_view_print(const json_t *document, const struct status_screen *scree
 	char text[TEXT];
 
 	(void)snprintf(text, sizeof(text), "%.64s%s%.64s, up %s, at %.32s", text_of(document, "service"),
-		has_text(document, "version") ? " " : "", has_text(document, "version") ? text_of(document, "version") : "",
+		has_text(document, "version") ? " " : "",
+		has_text(document, "version") ? text_of(document, "version") : "",
 		duration_of(document, "uptime_seconds"), text_of(document, "time")); /* bounded */
 	print_words(text, &at, 2, screen);
 	printf("\n");

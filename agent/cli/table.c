@@ -94,7 +94,8 @@ static void print_row(const struct table *table, const unsigned widths[TABLE_COL
 	for (unsigned column = 0; column <= last; column++) {
 		const struct table_column *about = &table->columns[column];
 
-		print_cell(row < 0 ? about->title : table->cells[row][column], widths[column], about->right, column == last);
+		print_cell(row < 0 ? about->title : table->cells[row][column], widths[column], about->right,
+			column == last);
 		printf("%*s", column == last ? 0 : GAP, "");
 	}
 	printf("\n");
@@ -102,7 +103,7 @@ static void print_row(const struct table *table, const unsigned widths[TABLE_COL
 
 void table_print(const struct table *table, unsigned indent, unsigned width)
 {
-	unsigned widths[TABLE_COLUMNS] = { 0 };
+	unsigned widths[TABLE_COLUMNS] = {0};
 
 	fit(table, widths, width - indent);
 	for (int row = -1; row < (int)table->rows; row++)

@@ -14,7 +14,7 @@ enum { TABLE_COLUMNS = 8, TABLE_ROWS = 128, TABLE_CELL = 128 };
 
 struct table_column {
 	const char *title;
-	bool right;    /* numbers */
+	bool right;     /* numbers */
 	unsigned least; /* may shrink to this width; 0: never shrinks */
 };
 
@@ -25,7 +25,8 @@ struct table {
 };
 
 /* Cell of the row being filled; the text is cut to TABLE_CELL and made safe to print. */
-void table_set(struct table *table, unsigned column, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void table_set(struct table *table, unsigned column, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 void table_end_row(struct table *table);
 void table_print(const struct table *table, unsigned indent, unsigned width);
 
