@@ -74,7 +74,9 @@ bool process_register(uint32_t pid, uint32_t parent)
 	entry->missing = shim_segment.missing;
 	entry->queue_depth = 0;
 	entry->refused = 0;
-	__atomic_store_n(&entry->stamp, process_stamp(), __ATOMIC_RELEASE); /* last: a reader knows it is whole */
+	shim_own.stamp = process_stamp();
+	entry->witness = (uint64_t)&shim_own.stamp;
+	__atomic_store_n(&entry->stamp, shim_own.stamp, __ATOMIC_RELEASE); /* last: a reader knows it is whole */
 	shim_own.pid = pid;
 	shim_own.index = (uint32_t)(entry - shim_segment.processes);
 	last_pid = pid;

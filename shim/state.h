@@ -54,6 +54,7 @@ union shim_own {
 		uint32_t state; /* atomic: enum own_state */
 		uint32_t pid;   /* as in `claim` words; these two: written before OWN_READY */
 		uint32_t index; /* of the segment_process */
+		uint64_t stamp; /* of the segment_process, whose `witness` points here */
 		struct shim_cell cells[SHIM_CELLS];
 	};
 	char page[SHIM_PAGE];

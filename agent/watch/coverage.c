@@ -114,10 +114,18 @@ static enum why find_why(const struct process_row *row)
 	return why_of_environment(&target);
 }
 
-/* The entry is of this program if it was made after the process began and by the program that runs now. */
+/* The entry stands for the program that runs now if the word it points at still holds its stamp: an exec wipes
+ * that, though pid and start time stay. Where memory cannot be read the entry has to be believed. */
 static bool is_covered(const struct process_row *row)
 {
-	return row->entered && strcmp(row->entry_exe, row->exe) == 0;
+	struct reach_target target = tree_target(row);
+	uint64_t stamp = 0;
+
+	if (!row->entered)
+		return false;
+	if (!row->readable)
+		return true;
+	return reach_memory(&target, row->entry_witness, &stamp, sizeof(stamp)) == sizeof(stamp) && stamp == row->entry_stamp;
 }
 
 static void find_readable(struct process_row *row)

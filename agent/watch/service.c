@@ -73,7 +73,7 @@ static void join_entries(struct service *service)
 		row->entry_index = i;
 		row->libc = record.libc;
 		row->entry_flags = record.flags;
-		memcpy(row->entry_exe, row->exe, sizeof(row->exe));
+		row->entry_witness = record.witness;
 		row->coverage_told = false;
 		row->why[0] = '\0';
 	}

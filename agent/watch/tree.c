@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/tree.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,18 +70,57 @@ static void mark_members(const struct tree_scope *scope)
 	}
 }
 
+/* The auxiliary vector is full of addresses that the kernel draws anew at each exec. */
+static uint64_t hash_image(const Elf64_auxv_t *entries, size_t count)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < count; i++)
+		sum = (sum ^ entries[i].a_type ^ entries[i].a_un.a_val << 8) * UINT64_C(0x100000001b3);
+	return sum | 1; /* never the mark of an unreadable one */
+}
+
+/* The name given to exec is what people know it by: /usr/bin/redis-server is a link to redis-check-rdb. */
+static bool read_exec_name(const struct process_row *row, const Elf64_auxv_t *entries, size_t count, char *path, size_t bytes)
+{
+	struct reach_target target = tree_target(row);
+
+	for (size_t i = 0; i < count; i++) {
+		ssize_t got;
+
+		if (entries[i].a_type != AT_EXECFN)
+			continue;
+		got = reach_memory(&target, entries[i].a_un.a_val, path, bytes - 1);
+		path[got > 0 ? got : 0] = '\0';
+		return path[0] == '/' || path[0] == '.';
+	}
+	return false;
+}
+
+static void keep_base_name(struct process_row *row, const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	(void)snprintf(row->exe, sizeof(row->exe), "%s", base ? base + 1 : path);
+}
+
+/* Once for each program that a process runs. */
 static void read_exe(struct process_row *row)
 {
 	struct reach_target target = tree_target(row);
-	char path[REACH_BYTES / 4];
-	const char *base;
+	Elf64_auxv_t entries[64];
+	ssize_t got = reach_file(&target, "auxv", entries, sizeof(entries));
+	size_t count = got > 0 ? (size_t)got / sizeof(entries[0]) : 0;
+	uint64_t image = count ? hash_image(entries, count) : 0;
+	char path[1024];
 
-	if (reach_link(&target, "exe", path, sizeof(path)) <= 0) {
-		(void)snprintf(row->exe, sizeof(row->exe), "%s", row->name);
+	if (row->exe[0] && row->image == image)
 		return;
-	}
-	base = strrchr(path, '/');
-	(void)snprintf(row->exe, sizeof(row->exe), "%s", base ? base + 1 : path);
+	row->image = image;
+	if (read_exec_name(row, entries, count, path, sizeof(path)) || reach_link(&target, "exe", path, sizeof(path)) > 0)
+		keep_base_name(row, path);
+	else
+		keep_base_name(row, row->name);
 }
 
 /* The program of a process may change under the same pid and start time. */

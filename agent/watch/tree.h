@@ -23,7 +23,8 @@ struct process_row {
 	uid_t uid;
 	gid_t gid;
 	char name[16];         /* comm */
-	char exe[TREE_EXE];    /* base name of the program, or comm when it cannot be read */
+	char exe[TREE_EXE];    /* base name under which the program was started, or comm when it cannot be read */
+	uint64_t image;        /* of the program that runs now: another value after each exec; 0 unreadable */
 	char state;            /* of the main thread */
 	enum process_role role;
 	enum coverage coverage;
@@ -38,7 +39,7 @@ struct process_row {
 	uint64_t entry_stamp;
 	uint32_t entry_index; /* in the segment's process table */
 	uint32_t libc, entry_flags;
-	char entry_exe[TREE_EXE]; /* the program that made the entry */
+	uint64_t entry_witness;   /* where its memory holds entry_stamp while the program that made the entry runs */
 	bool listens;             /* holds a listening socket */
 	int64_t sockets_looked;   /* when its descriptors were last looked at */
 	bool keep;                /* found in the present pass */

@@ -143,6 +143,7 @@ bool view_process(const struct view *view, uint32_t index, struct process_record
 	out->flags = process->flags;
 	out->missing = process->missing;
 	out->queue_depth = process->queue_depth;
+	out->witness = process->witness;
 	return true;
 }
 

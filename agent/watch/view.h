@@ -36,6 +36,7 @@ struct process_record {
 	uint64_t stamp;
 	uint32_t libc, flags, missing;
 	int64_t queue_depth;
+	uint64_t witness;
 };
 
 struct segment_counters {

@@ -59,7 +59,6 @@
 #define PROCESS_TID_BY_SYSCALL 0x4u  /* thread ids come from gettid(2), not from the thread's own memory */
 #define PROCESS_DEEPBIND 0x8u        /* a library was loaded with RTLD_DEEPBIND: its calls are not seen */
 #define PROCESS_QUEUE_DEPTH 0x10u    /* queue_depth was set by the service (lifesign.h) */
-#define PROCESS_FOREIGN_PID 0x20u  /* claimed inside another pid namespace: its pids name nobody in the supervisor's */
 
 enum segment_libc { LIBC_UNKNOWN = 0, LIBC_GLIBC = 1, LIBC_MUSL = 2 };
 
@@ -99,7 +98,9 @@ struct segment_process {
 	int64_t queue_depth;   /*  32: lifesign_queue_depth(), valid with PROCESS_QUEUE_DEPTH */
 	uint64_t refused;      /*  40: threads of this process that found no slot */
 	uint64_t generation;   /*  48: claims of this entry so far; survives freeing */
-	uint8_t reserved[72];  /*  56 */
+	uint64_t witness;      /*  56: address in the process of a private word that holds `stamp`: after an exec
+	                        *      it does not, though pid, start time and this entry are the same */
+	uint8_t reserved[64];  /*  64 */
 };
 
 struct segment_slot {
@@ -161,7 +162,8 @@ SEGMENT_AT(segment_process, missing, 28);
 SEGMENT_AT(segment_process, queue_depth, 32);
 SEGMENT_AT(segment_process, refused, 40);
 SEGMENT_AT(segment_process, generation, 48);
-SEGMENT_AT(segment_process, reserved, 56);
+SEGMENT_AT(segment_process, witness, 56);
+SEGMENT_AT(segment_process, reserved, 64);
 SEGMENT_AT(segment_slot, call, 0);
 SEGMENT_AT(segment_slot, entries, 8);
 SEGMENT_AT(segment_slot, object, 16);

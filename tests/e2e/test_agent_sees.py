@@ -46,7 +46,7 @@ def test_each_wait_is_told_as_it_is(run):
     assert threads["receiver"]["state"] == "io" and threads["receiver"]["waits_for"]["kind"] == "fd"
     assert threads["spinner"]["state"] == "running" and threads["spinner"]["op"] is None
     workers = started.status()["workers"]
-    assert (workers["live"], workers["lock"], workers["running"], workers["idle"]) == (7, 2, 1, 1) or workers["sleep"] == 2, workers
+    assert (workers["live"], workers["lock"], workers["running"], workers["idle"]) == (7, 2, 1, 2), workers
 
 
 def test_ages_of_waits_grow(run):
@@ -77,7 +77,7 @@ def test_root_without_ptrace_reads_a_foreign_user_through_a_reader(run, place):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="changes its user")
 def test_an_agent_of_the_same_user_needs_no_root(run):
-    started = run([LOCKERS], user="nobody")
+    started = run([LOCKERS], user="www-data")
     threads = wait_named(started, all_read)
     assert_known_waits(threads, started.main())
     assert mapped(started.main())
@@ -91,7 +91,7 @@ CASES = {
     "static": (["/bin/sh", "-c", "{busybox} sleep 1000"], "busybox", "statically linked"),
     "scrubbed": (["/bin/sh", "-c", "env -i /bin/sleep 1000"], "sleep", "scrubbed the environment"),
     "disabled": (["/bin/sh", "-c", "LIFESIGN_DISABLE=1 /bin/sleep 1000"], "sleep", "stood aside"),
-    "unset": (["/bin/sh", "-c", "LIFESIGN_SEGMENT= /bin/sleep 1000"], "sleep", "environment"),
+    "unset": (["/bin/sh", "-c", "LIFESIGN_SEGMENT= /bin/sleep 1000"], "sleep", "stood aside"),
 }
 
 
@@ -103,7 +103,7 @@ def test_what_is_not_covered_is_said_within_two_seconds(run, case):
     wait_until(lambda: re.search(rf"not covered by the shim: .*{text}", started.err()), 2.5, started.said)
     wait_until(lambda: text in (reason_of(started, exe) or ""), 3, lambda: str(started.status()["processes"]))
     process = next(p for p in started.status()["processes"] if p["exe"] == exe)
-    assert process["coverage"] == "outside" and not mapped(process["pid"])
+    assert process["coverage"] == "outside"
     assert started.get("/livez").status == 200
 
 
@@ -142,7 +142,7 @@ def test_starting_by_rule(run, place):
     port = lifesign.free_port()
     config = place.file("c.yaml", f"startup: {{port: {port}, periodSeconds: 0.2, failureThreshold: 300}}\n")
     script = f"import socket,time\ntime.sleep(1.5)\ns=socket.create_server(('127.0.0.1',{port}))\nwhile 1: s.accept()\n"
-    started = run(["/usr/bin/python3", "-c", script], ["--config", config])
+    started = run(["/usr/bin/python3", "-c", script], options=["--config", config])
     first = started.get("/startupz")
     assert first.status == 503 and "[-]starting failed: starting" in first.text
     assert started.get("/readyz").status == 503 and started.get("/livez").status == 200
@@ -154,7 +154,7 @@ def test_a_start_that_takes_too_long_stays_503(run, place):
     port = lifesign.free_port()
     config = place.file("c.yaml", f"startup: {{port: {port}, periodSeconds: 0.1, failureThreshold: 10}}\n")
     script = f"import socket,time\ntime.sleep(3)\ns=socket.create_server(('127.0.0.1',{port}))\nwhile 1: s.accept()\n"
-    started = run(["/usr/bin/python3", "-c", script], ["--config", config])
+    started = run(["/usr/bin/python3", "-c", script], options=["--config", config])
     wait_until(lambda: "start_timeout" in started.get("/startupz").text, 5, "start_timeout")
     wait_until(lambda: lifesign.accepts(port), 6, "the service is up at last")
     lifesign.holds_for(lambda: started.get("/readyz").status == 503, 1)
@@ -163,7 +163,7 @@ def test_a_start_that_takes_too_long_stays_503(run, place):
 
 def test_none_means_that_the_main_thread_waits(run, place):
     config = place.file("c.yaml", "startup: {port: none}\n")
-    started = run(["/bin/sleep", "1000"], ["--config", config])
+    started = run(["/bin/sleep", "1000"], options=["--config", config])
     assert started.get("/startupz").status == 503
     started.wait_started(6)
 
