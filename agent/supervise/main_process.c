@@ -81,7 +81,7 @@ static void main_stopped(struct supervisor *supervisor, int number)
 			return;
 		}
 		terminal_take(terminal, group);
-		terminal_stop_ourselves();
+		terminal_stop_ourselves(number);
 	}
 	if (terminal_is_ours(terminal))
 		terminal_give(terminal, group);

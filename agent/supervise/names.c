@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int names_bind_abstract(int type, const char *kind, char name[NAME_BYTES])
+int names_bind_abstract(int type, const char *kind, const char *tail, char name[NAME_BYTES])
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	uint64_t random = 0;
@@ -20,7 +20,7 @@ int names_bind_abstract(int type, const char *kind, char name[NAME_BYTES])
 
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = (uintptr_t)&address; /* early in boot: the pid makes it unique, kin checks who asks */
-	(void)snprintf(name, NAME_BYTES, "@lifesign-%s-%d-%016llx", kind, getpid(), (unsigned long long)random);
+	(void)snprintf(name, NAME_BYTES, "@lifesign-%s-%d-%016llx%s", kind, getpid(), (unsigned long long)random, tail);
 	bytes = strlen(name);
 	memcpy(address.sun_path, name, bytes);
 	address.sun_path[0] = '\0';

@@ -10,8 +10,11 @@
 
 enum { NAME_BYTES = 80 };
 
-/* A bound abstract socket of `type`, close-on-exec and non-blocking; `name` as in "@lifesign-…". */
-int names_bind_abstract(int type, const char *kind, char name[NAME_BYTES]);
+/*
+ * A bound abstract socket of `type`, close-on-exec and non-blocking; `name` as in "@lifesign-…", with `tail`
+ * at its end.
+ */
+int names_bind_abstract(int type, const char *kind, const char *tail, char name[NAME_BYTES]);
 
 /* Sends one descriptor with `bytes` of `data`, without waiting. 0 or -errno. */
 int names_send_fd(int socket, const void *data, size_t bytes, int fd);

@@ -68,7 +68,7 @@ static void free_process(struct segment_process *process, uint64_t seen)
 {
 	if (!take(&process->claim, seen))
 		return;
-	__atomic_store_n(&process->flags, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&process->stamp, 0, __ATOMIC_RELAXED); /* of nobody until the next owner writes its own */
 	__atomic_store_n(&process->claim, 0, __ATOMIC_RELEASE);
 }
 
@@ -77,6 +77,8 @@ void reclaim_zombie(struct reclaim *reclaim, pid_t pid)
 	struct segment *segment = reclaim->segment;
 	bool known = false;
 
+	if (!segment)
+		return;
 	for (uint32_t i = 0; i < segment->process_count && !known; i++)
 		known = pid_of(load(&segment->processes[i].claim)) == pid;
 	if (!known)
@@ -141,7 +143,7 @@ static enum fate judge_process(struct reclaim *reclaim, uint32_t index, uint32_t
 	if (!claim)
 		return FATE_FREE;
 	reclaim->processes++;
-	if (claim != seen || pid <= 0 || process->flags & PROCESS_FOREIGN_PID)
+	if (claim != seen || pid <= 0)
 		return FATE_NEW;
 	if (is_gone(pid) || is_superseded(segment, index, pid))
 		return FATE_GONE;

@@ -47,7 +47,7 @@ int relay_open(struct relay *out, const char *manager, const struct kin_helpers 
 	out->manager = connect_manager(manager);
 	if (out->manager < 0)
 		return out->manager;
-	out->fd = names_bind_abstract(SOCK_DGRAM, "notify", out->name);
+	out->fd = names_bind_abstract(SOCK_DGRAM, "notify", "", out->name);
 	if (out->fd < 0) {
 		close(out->manager);
 		return out->fd;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,11 @@
 enum { FAREWELL_MS = 300 }; /* for the agent to log the end */
 
 static struct supervisor supervisor; /* owner: the only thread; too large for a stack */
+
+/* What could not be made: -errno each. */
+struct shortage {
+	int segment, notebook;
+};
 
 /* Without memory to share the service runs unseen, but it runs. */
 static int open_segment(void)
@@ -36,14 +42,61 @@ static int open_segment(void)
 	return ret;
 }
 
+/* In a new agent: what must stay the supervisor's alone. */
+static void leave_to_supervisor(void *context)
+{
+	struct supervisor *mine = context;
+
+	close(mine->signals.fd);
+	if (mine->terminal.fd >= 0)
+		close(mine->terminal.fd);
+	handout_close(&mine->handout);
+	relay_leave(&mine->relay);
+	segment_unmap(&mine->segment); /* an agent maps it read-only, by the descriptor */
+}
+
+static int open_keeper(void)
+{
+	struct child_setup setup = {.settings = *supervisor.settings, .segment_fd = supervisor.segment.fd,
+		.notebook_fd = -1, .news_fd = -1, .supervisor = supervisor.self, .run_started = clock_boot_ns()};
+	int ret;
+
+	memcpy(setup.listeners, supervisor.listening.all, sizeof(setup.listeners));
+	setup.listener_count = supervisor.listening.count;
+	ret = keeper_open(&supervisor.keeper, &setup, &supervisor.helpers);
+	supervisor.keeper.in_child = leave_to_supervisor;
+	supervisor.keeper.in_child_context = &supervisor;
+	if (ret == 0)
+		supervisor.keeper.next_start = 0; /* at the first tick */
+	return ret;
+}
+
+/* `ulimit -f` counts for shared memory, too, and is meant for files. COMMAND gets its limit back. */
+static bool lift_file_limit(struct rlimit *before)
+{
+	struct rlimit most = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (getrlimit(RLIMIT_FSIZE, before) < 0 || before->rlim_cur == RLIM_INFINITY)
+		return false;
+	if (setrlimit(RLIMIT_FSIZE, &most) == 0)
+		return true;
+	most.rlim_cur = most.rlim_max = before->rlim_max; /* as far as it goes without CAP_SYS_RESOURCE */
+	return setrlimit(RLIMIT_FSIZE, &most) == 0;
+}
+
 /* Failures here cost a feature, never the service; they are told once the addresses were. */
-static int prepare(struct environment *environment, const char *shim, int *segment_error)
+static int prepare(struct environment *environment, const char *shim, struct shortage *shortage)
 {
 	const char *manager = environment_find(environ, "NOTIFY_SOCKET");
 	struct environment_plan plan = {.self = supervisor.self};
+	struct rlimit before;
+	bool lifted = lift_file_limit(&before);
 
-	*segment_error = open_segment();
-	if (*segment_error == 0) {
+	shortage->segment = open_segment();
+	shortage->notebook = open_keeper();
+	if (lifted)
+		(void)setrlimit(RLIMIT_FSIZE, &before); /* going down is always allowed */
+	if (shortage->segment == 0) {
 		plan.shim = shim;
 		plan.segment = supervisor.handout.name;
 	}
@@ -85,37 +138,7 @@ static int cannot_start(const char *command, int error, struct failure *why)
 	return failure_set(why, 126, "%s: cannot be executed: %s", command, strerror(error));
 }
 
-/* In a new agent: what must stay the supervisor's alone. */
-static void leave_to_supervisor(void *context)
-{
-	struct supervisor *mine = context;
-
-	close(mine->signals.fd);
-	if (mine->terminal.fd >= 0)
-		close(mine->terminal.fd);
-	handout_close(&mine->handout);
-	relay_leave(&mine->relay);
-	segment_unmap(&mine->segment); /* an agent maps it read-only, by the descriptor */
-}
-
-static void open_keeper(void)
-{
-	struct child_setup setup = {.settings = *supervisor.settings, .segment_fd = supervisor.segment.fd,
-		.notebook_fd = -1, .news_fd = -1, .supervisor = supervisor.self, .run_started = clock_boot_ns()};
-	int ret;
-
-	memcpy(setup.listeners, supervisor.listening.all, sizeof(setup.listeners));
-	setup.listener_count = supervisor.listening.count;
-	ret = keeper_open(&supervisor.keeper, &setup, &supervisor.helpers);
-	supervisor.keeper.in_child = leave_to_supervisor;
-	supervisor.keeper.in_child_context = &supervisor;
-	if (ret < 0)
-		log_event(LOG_LEVEL_ERROR, "agent", "no agent: its memory cannot be made (%s)", strerror(-ret));
-	else
-		supervisor.keeper.next_start = 0;
-}
-
-static void say_start(pid_t pid, int segment_error)
+static void say_start(pid_t pid, const struct shortage *shortage)
 {
 	char where[1024] = "";
 	size_t used = 0;
@@ -127,9 +150,12 @@ static void say_start(pid_t pid, int segment_error)
 		used ? where : "no address");
 	for (unsigned i = 0; i < supervisor.listening.note_count; i++)
 		log_event(LOG_LEVEL_WARN, "listen", "%s", supervisor.listening.notes[i]);
-	if (segment_error)
+	if (shortage->segment)
 		log_event(LOG_LEVEL_WARN, "segment", "no shared memory (%s): the service runs without the shim, liveness stays unknown",
-			strerror(-segment_error));
+			strerror(-shortage->segment));
+	if (shortage->notebook)
+		log_event(LOG_LEVEL_ERROR, "agent", "no memory for an agent (%s): the service runs, but nobody answers probes",
+			strerror(-shortage->notebook));
 }
 
 static int64_t soonest(void)
@@ -200,22 +226,21 @@ int supervise_run(const struct settings *settings, const char *shim, char **argv
 {
 	static struct environment environment; /* kept until the end */
 	struct spawn spawn = {argv, &environment, &supervisor.signals, &supervisor.terminal};
-	int segment_error = 0;
+	struct shortage shortage = {0};
 	pid_t pid = -ENOMEM;
 
 	if (open_all(settings, why)) {
 		close_all();
 		return why->status;
 	}
-	if (prepare(&environment, shim, &segment_error) == 0)
+	if (prepare(&environment, shim, &shortage) == 0)
 		pid = spawn_command(&spawn);
 	if (pid < 0) {
 		close_all();
 		return cannot_start(argv[0], -pid, why);
 	}
 	spawn_close_inherited();
-	say_start(pid, segment_error);
-	open_keeper();
+	say_start(pid, &shortage);
 	main_begin(&supervisor, pid);
 	supervisor.tick_due = clock_mono_ns();
 	while (!supervisor.over)

@@ -56,19 +56,31 @@ bool terminal_has_shell(const struct terminal *terminal)
 	return ancestor > 0 && getsid(ancestor) == session && getpgid(ancestor) != terminal->own_group;
 }
 
-void terminal_stop_ourselves(void)
+/* Reads away what is pending: it was meant for this stop. */
+static void discard(int number)
 {
-	static const int left_over[] = {SIGTSTP, SIGCONT};
 	struct timespec none = {0};
+	sigset_t one;
 
-	(void)kill(0, SIGTSTP); /* the rest of our group: a script, the other ends of a pipeline */
-	(void)raise(SIGSTOP);   /* ours is blocked */
-	for (size_t i = 0; i < sizeof(left_over) / sizeof(left_over[0]); i++) {
-		sigset_t one;
+	(void)sigemptyset(&one); /* cannot fail: the signal exists */
+	(void)sigaddset(&one, number);
+	while (sigtimedwait(&one, NULL, &none) > 0)
+		continue;
+}
 
-		(void)sigemptyset(&one);
-		(void)sigaddset(&one, left_over[i]);
-		while (sigtimedwait(&one, NULL, &none) > 0)
-			continue;
-	}
+void terminal_stop_ourselves(int number)
+{
+	struct sigaction action = {0};
+	sigset_t one, before;
+
+	(void)sigaction(number, NULL, &action);
+	(void)kill(0, number); /* our whole group: a script above us, the other ends of a pipeline */
+	(void)sigemptyset(&one);
+	(void)sigaddset(&one, number);
+	(void)sigprocmask(SIG_UNBLOCK, &one, &before); /* stops here, and says to the shell by which signal */
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	if (action.sa_handler == SIG_IGN)
+		(void)raise(SIGSTOP);
+	discard(number);
+	discard(SIGCONT);
 }

@@ -30,7 +30,7 @@ void terminal_take(const struct terminal *terminal, pid_t group);
 /* Somebody above us watches jobs: what we stop will be continued. */
 bool terminal_has_shell(const struct terminal *terminal);
 
-/* Stops our whole group, as Ctrl-Z would have; returns when we were continued. */
-void terminal_stop_ourselves(void);
+/* Stops our whole group by `number`, as the terminal stopped COMMAND's; returns when we were continued. */
+void terminal_stop_ourselves(int number);
 
 #endif
