@@ -121,14 +121,18 @@ static struct config_node *read_list(struct reading *reading, unsigned line, uns
 	struct config_node *list = add_node(reading, CONFIG_LIST, line), **last = list ? &list->first : NULL;
 	yaml_event_t event;
 
+	if (list)
+		list->wrong = true; /* until its end was seen */
 	while (list && next_event(reading, &event)) {
 		bool done = event.type == YAML_SEQUENCE_END_EVENT;
 
 		if (!done)
 			*last = read_value(reading, &event, depth + 1);
 		yaml_event_delete(&event);
-		if (done)
+		if (done) {
+			list->wrong = false;
 			break;
+		}
 		if (*last)
 			last = &(*last)->next;
 	}

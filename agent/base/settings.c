@@ -152,11 +152,11 @@ enum settings_result settings_check_file(
 
 void settings_name_service(char out[SERVICE_NAME_BYTES], const char *command)
 {
-	static const char fit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+@";
+	static const char fit[] = "._-+@0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	const char *slash = strrchr(command, '/'), *name = slash ? slash + 1 : command;
 	size_t used = 0;
 
-	name += strspn(name, "._-+@"); /* a file name that starts with a letter or digit */
+	name += strcspn(name, fit + 5); /* starts with a letter or digit */
 	for (; *name && used < SERVICE_NAME_BYTES - 1; name++)
 		out[used++] = strchr(fit, *name) ? *name : '-';
 	memset(out + used, 0, SERVICE_NAME_BYTES - used);
