@@ -216,28 +216,13 @@ static struct guest *guest_of(struct MHD_Connection *connection)
 	return info ? info->socket_context : NULL;
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
-	const char *method, const char *version, const char *upload, size_t *upload_bytes, void **state)
+static enum MHD_Result respond(const struct http_listener *listener, struct MHD_Connection *connection,
+	struct guest *guest, const char *url, const char *method)
 {
-	static char head_was_read; /* its address says so */
-	const struct http_listener *listener = context;
-	struct guest *guest = guest_of(connection);
 	struct visit visit = {.connection = connection, .service = listener->service, .method = method,
 		.peer = listener->is_unix ? PEER_UNIX : guest ? guest->kind : PEER_REMOTE, .now = clock_boot_ns()};
 	unsigned code;
 
-	(void)version; /* the library speaks the right one */
-	(void)upload;  /* no request has a body that matters */
-	if (!*state) {
-		*state = &head_was_read;
-		return MHD_YES;
-	}
-	if (*upload_bytes > 0) {
-		if (!guest || (guest->uploaded += *upload_bytes) > UPLOAD_BYTES)
-			return MHD_NO; /* closes the connection */
-		*upload_bytes = 0;
-		return MHD_YES;
-	}
 	if (guest)
 		guard_touch(guest, visit.now);
 	visit.route = route_find(url, visit.peer, &visit.check);
@@ -246,6 +231,28 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	if (visit.service->setup.log_requests)
 		log_request(method, url, code);
 	return code ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *upload, size_t *upload_bytes, void **state)
+{
+	static char head_was_read; /* its address says so */
+	struct guest *guest;
+
+	(void)version; /* the library speaks the right one */
+	(void)upload;  /* no request has a body that matters */
+	if (!*state) {
+		*state = &head_was_read;
+		return MHD_YES;
+	}
+	guest = guest_of(connection);
+	if (*upload_bytes > 0) {
+		if (!guest || (guest->uploaded += *upload_bytes) > UPLOAD_BYTES)
+			return MHD_NO; /* closes the connection */
+		*upload_bytes = 0;
+		return MHD_YES;
+	}
+	return respond(context, connection, guest, url, method);
 }
 
 static void name_thread(void)

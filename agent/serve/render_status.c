@@ -109,24 +109,29 @@ static const struct {
 	[TARGET_ADDRESS] = {"address", true},
 };
 
+static void write_address(struct json *json, const struct request *request, const char *key, uint64_t address)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof text, "0x%" PRIx64, address); /* 18 bytes at most */
+	json_text(json, key, request->details && address ? text : NULL);
+}
+
 static void write_target(struct json *json, const struct request *request, const struct wait_target *target)
 {
-	char address[24];
-
 	if (target->kind == TARGET_NONE) {
 		json_null(json, "waits_for");
 		return;
 	}
 	json_object(json, "waits_for");
 	json_text(json, "kind", targets[target->kind].text);
-	if (!targets[target->kind].is_address) {
+	if (targets[target->kind].is_address)
+		write_address(json, request, "object", target->object);
+	else
 		json_uint(json, "object", target->object);
-	} else {
-		(void)snprintf(address, sizeof address, "0x%" PRIx64, target->object); /* 18 bytes at most */
-		json_text(json, "object", request->details ? address : NULL);
-	}
 	write_id(json, "owner", target->owner);
 	json_bool(json, "timed", target->timed);
+	write_address(json, request, "futex", target->futex);
 	json_object_end(json);
 }
 

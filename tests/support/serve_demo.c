@@ -100,9 +100,14 @@ static const struct {
 
 static void fill_thread(struct snapshot_thread *thread, unsigned i, int64_t now)
 {
-	static const struct wait_target targets[] = {{TARGET_NONE, 0, 0, false}, {TARGET_LOCK, 0x7f0012345678, 11, false},
-		{TARGET_FD, 7, 0, true}, {TARGET_CHILD, 99, 0, false}, {TARGET_THREAD, 12, 12, false},
-		{TARGET_ADDRESS, 0x7f00deadbeef, 0, true}};
+	static const struct wait_target targets[] = {
+		{.kind = TARGET_NONE},
+		{.kind = TARGET_LOCK, .object = 0x7f0012345678, .owner = 11, .futex = 0x7f0012345678},
+		{.kind = TARGET_FD, .object = 7, .timed = true},
+		{.kind = TARGET_CHILD, .object = 99},
+		{.kind = TARGET_THREAD, .object = 12, .owner = 12},
+		{.kind = TARGET_ADDRESS, .object = 0x7f00deadbeef, .timed = true},
+	};
 
 	*thread = (struct snapshot_thread){.tid = 10 + (int)i, .role = i % THREAD_ROLE_COUNT,
 		.state = i % THREAD_STATE_COUNT, .op = i % 6 ? "pthread_mutex_lock" : NULL, .beats = 1000 * i,
