@@ -23,12 +23,6 @@ union shim_own shim_own;
 struct shim_segment shim_segment = {.exit_key = -1, .tid_offset = -1};
 
 static int (*clock_of_vdso)(clockid_t, struct timespec *); /* immutable after process_learn */
-static uint32_t last_pid;                                  /* written by whoever registers, read by its children */
-
-uint32_t process_last_pid(void)
-{
-	return last_pid;
-}
 
 static struct segment_process *claim_entry(uint32_t pid)
 {
@@ -79,7 +73,6 @@ bool process_register(uint32_t pid, uint32_t parent)
 	__atomic_store_n(&entry->stamp, shim_own.stamp, __ATOMIC_RELEASE); /* last: a reader knows it is whole */
 	shim_own.pid = pid;
 	shim_own.index = (uint32_t)(entry - shim_segment.processes);
-	last_pid = pid;
 	__atomic_store_n(&shim_own.state, OWN_READY, __ATOMIC_RELEASE);
 	return true;
 }

@@ -11,9 +11,6 @@
 
 /* Claims an entry. False: there is none free, or another thread is at it. */
 bool process_register(uint32_t pid, uint32_t parent);
-/* The pid under which the process registered that this one was forked from; 0 before the first. */
-uint32_t process_last_pid(void);
-
 /* Learns where a thread control block holds the tid, and the clock; in the constructor. */
 void process_learn(uintptr_t vdso);
 /* The calling thread's id. `stale`: the copy in its control block may be another process's. */

@@ -130,18 +130,35 @@ void slot_claim(uint64_t start_routine)
 	claim_as(process_tid(false), start_routine, process_stack_top((uint64_t)__builtin_frame_address(0)));
 }
 
-void slot_after_fork(uint32_t tid)
+void slot_after_fork(void)
 {
-	uint64_t stack_top = (uint64_t)__builtin_frame_address(0);
+	shim_self = (struct segment_slot *)((uintptr_t)shim_self | SELF_FORKED);
+}
 
-	if (is_slot(shim_self) && shim_self->stack_top > stack_top)
-		stack_top = shim_self->stack_top;
+/* The slot that this thread had in the process it was forked from; only to look at. */
+static const struct segment_slot *parents_slot(void)
+{
+	uintptr_t self = (uintptr_t)shim_self & ~SELF_FORKED;
+
+	return self > SELF_LAST ? (const struct segment_slot *)self : NULL;
+}
+
+/* A new process that has the parent's memory: leaves the parent's slot alone and claims its own. Not before
+ * its first call: a child that only execs would pay 10 us of page faults for nothing. */
+static void begin_process(void)
+{
+	bool stale_tid = !((uintptr_t)shim_self & SELF_FORKED);
+	const struct segment_slot *parent = parents_slot();
+	uint64_t stack_top = parent ? parent->stack_top : 0, frame = (uint64_t)__builtin_frame_address(0);
+	uint32_t parent_pid = parent ? (uint32_t)parent->claim : 0;
+	uint32_t tid = process_tid(stale_tid);
+
 	shim_self = SELF_NONE;
 	/* pid 1 is the first of a namespace that the supervisor does not share */
 	if (shim_segment.foreign_pids || tid == 1)
 		__atomic_store_n(&shim_own.state, OWN_REFUSED, __ATOMIC_RELEASE);
-	else if (process_register(tid, process_last_pid()))
-		claim_as(tid, 0, stack_top);
+	else if (process_register(tid, parent_pid))
+		claim_as(tid, 0, stack_top > frame ? stack_top : frame);
 }
 
 struct segment_slot *slot_mine(void)
@@ -149,7 +166,7 @@ struct segment_slot *slot_mine(void)
 	if (!shim_segment.header)
 		return NULL;
 	if (__atomic_load_n(&shim_own.state, __ATOMIC_ACQUIRE) == OWN_NEW)
-		slot_after_fork(process_tid(true));
+		begin_process();
 	if (__atomic_load_n(&shim_own.state, __ATOMIC_ACQUIRE) != OWN_READY)
 		return NULL;
 	if (shim_self == SELF_NONE)

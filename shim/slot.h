@@ -45,8 +45,8 @@ void slot_unwind(void);
 struct segment_slot *slot_mine(void);
 /* A thread that starts: claims with what pthread_create was given. */
 void slot_claim(uint64_t start_routine);
-/* A new process that has the parent's memory: forgets the parent's slot and claims its own. */
-void slot_after_fork(uint32_t tid);
+/* In the child of fork(): remembers it until its first call. */
+void slot_after_fork(void);
 /* Destructor of the thread's key; frees the slot in the last round. */
 void slot_exit(void *value);
 

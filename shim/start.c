@@ -41,17 +41,17 @@ static unsigned long auxiliary(unsigned long type)
 	return getauxval ? getauxval(type) : 0;
 }
 
-/* Child of fork(): libc has set the new tid already. Other forks are found at their first call. */
+/* Child of fork(). Every other new process is found by its wiped page alone. */
 static void in_child(void)
 {
 	if (!shim_segment.header)
 		return;
-	if (shim_own.state != OWN_NEW) { /* a kernel that does not wipe the page */
+	if (!shim_segment.wipes) {
 		for (size_t i = 0; i < SHIM_CELLS; i++)
 			shim_own.cells[i].state = CELL_FREE;
 		shim_own.state = OWN_NEW;
 	}
-	slot_after_fork(process_tid(false));
+	slot_after_fork();
 }
 
 static void watch_forks(void)
@@ -61,7 +61,7 @@ static void watch_forks(void)
 	int (*atfork)(void (*)(void), void (*)(void), void (*)(void)) =
 		(int (*)(void (*)(void), void (*)(void), void (*)(void)))real_functions[REAL_pthread_atfork];
 
-	RAW3(madvise, &shim_own, sizeof(shim_own), MADV_WIPEONFORK);
+	shim_segment.wipes = RAW3(madvise, &shim_own, sizeof(shim_own), MADV_WIPEONFORK) == 0;
 	if (register_atfork)
 		register_atfork(NULL, NULL, in_child, NULL);
 	else if (atfork)

@@ -29,6 +29,7 @@ struct shim_segment {
 	int exit_key;        /* pthread key whose destructor frees a slot, -1: none */
 	int tid_offset;      /* of the tid in a thread's own control block, -1: ask the kernel */
 	bool foreign_pids;   /* the supervisor sees other pids: children cannot name themselves */
+	bool wipes;          /* the kernel clears shim_own in every new process */
 };
 extern struct shim_segment shim_segment __attribute__((visibility("hidden")));
 
@@ -67,6 +68,8 @@ extern union shim_own shim_own __attribute__((aligned(SHIM_PAGE), visibility("hi
 #define SELF_REFUSED ((struct segment_slot *)1) /* the table is full; asked again only after a fork */
 #define SELF_GONE ((struct segment_slot *)2)    /* the thread ends */
 #define SELF_LAST 2
+/* A flag in it, set by fork() in the child: libc has set the copy of the tid in its control block anew. */
+#define SELF_FORKED UINT64_C(4)
 extern __thread struct segment_slot *shim_self __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 #endif

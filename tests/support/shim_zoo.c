@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* build: musl -pthread -Wno-unused-result */
+/*
+ * One thread for each way to wait, for ever: prints "TID CALL" for each, then "ready", and ends with its
+ * stdin. What a C library does not have is left out.
+ */
+#include <aio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/sem.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <threads.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FUTEX_WAIT_FOR = 0 }; /* FUTEX_WAIT: musl has no <linux/futex.h> */
+
+static char byte_, line[16];
+static const char *volatile text = "x"; /* a compiler that knows it makes fputs an fwrite */
+static struct iovec part = {&byte_, 1};
+static struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+static int sem_id, msg_id, full_id;
+static pid_t child;
+
+static struct timespec later(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	time.tv_sec += 10000;
+	return time;
+}
+/* not by name: glibc's header makes it a getdelim */
+static ssize_t (*volatile getline_)(char **, size_t *, FILE *) = getline;
+
+#define LATER (&(struct timespec){10000, 0})
+#define LATER_OF(clock) (&(struct timespec[]){later(clock)}[0])
+
+/* Nothing will ever come out of it. */
+static int empty_pipe(void)
+{
+	int ends[2];
+
+	return pipe(ends) ? -1 : ends[0];
+}
+
+/* Nothing more fits into it. */
+static int full_pipe(void)
+{
+	int ends[2];
+
+	pipe(ends);
+	fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	for (char block[4096] = {0}; write(ends[1], block, sizeof(block)) > 0;)
+		;
+	while (write(ends[1], "", 1) > 0)
+		;
+	fcntl(ends[1], F_SETFL, 0);
+	return ends[1];
+}
+
+static int silent_socket(void)
+{
+	int ends[2];
+
+	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+	return ends[0];
+}
+
+static int full_socket(void)
+{
+	int fd = silent_socket();
+
+	for (char block[4096] = {0}; send(fd, block, sizeof(block), MSG_DONTWAIT) > 0;)
+		;
+	while (send(fd, "", 1, MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+static int listener(void)
+{
+	struct sockaddr_un any = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	bind(fd, (struct sockaddr *)&any, sizeof(any.sun_family));
+	listen(fd, 0);
+	return fd;
+}
+
+static void connect_to_full(void)
+{
+	struct sockaddr_un address;
+	socklen_t bytes = sizeof(address);
+	int fd = listener();
+
+	getsockname(fd, (struct sockaddr *)&address, &bytes);
+	for (;;) /* the one that finds the queue full waits */
+		connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address, bytes);
+}
+
+static FILE *empty_stream(void)
+{
+	return fdopen(empty_pipe(), "r");
+}
+
+static FILE *full_stream(int buffering)
+{
+	FILE *stream = fdopen(full_pipe(), "w");
+
+	setvbuf(stream, NULL, buffering, buffering == _IONBF ? 0 : 4096);
+	return stream;
+}
+
+static const char *fifo(void)
+{
+	static _Atomic int count;
+	char *path = malloc(64);
+
+	snprintf(path, 64, "fifo-%d", count++);
+	mkfifo(path, 0600);
+	return path;
+}
+
+static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER, mine = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t cond_mutex[3] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_barrier_t barrier;
+static sem_t sem;
+static mtx_t held_mtx, cnd_mtx[2];
+static cnd_t cnd;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static FILE *locked_stream;
+static sigset_t nothing, some;
+static int word;
+
+static void *for_ever(void *unused)
+{
+	for (;;)
+		poll(NULL, 0, -1);
+	return unused;
+}
+
+static int c11_for_ever(void *unused)
+{
+	for_ever(unused);
+	return 0;
+}
+
+static pthread_t endless(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, for_ever, NULL);
+	return thread;
+}
+
+static thrd_t c11_endless(void)
+{
+	thrd_t thread;
+
+	thrd_create(&thread, c11_for_ever, NULL);
+	return thread;
+}
+
+static void once_body(void)
+{
+	for_ever(NULL);
+}
+
+static void once_loser(void)
+{
+	pthread_once(&once, once_body);
+}
+
+static int epoll_of_nothing(void)
+{
+	return epoll_create1(0);
+}
+
+static int flocked(void)
+{
+	int holder = open("flocked", O_CREAT | O_RDWR, 0600);
+
+	flock(holder, LOCK_EX);
+	return open("flocked", O_RDWR);
+}
+
+static void ofd_wait(void)
+{
+	struct flock whole = {.l_type = F_WRLCK};
+	int holder = open("locked", O_CREAT | O_RDWR, 0600);
+
+	fcntl(holder, F_OFD_SETLK, &whole);
+	fcntl(open("locked", O_RDWR), F_OFD_SETLKW, &whole);
+}
+
+static mqd_t queue(int full)
+{
+	static _Atomic int count;
+	struct mq_attr attributes = {.mq_maxmsg = 1, .mq_msgsize = 1};
+	char name[64];
+
+	snprintf(name, sizeof(name), "/shim-zoo-%d-%d", getpid(), count++);
+	mqd_t made = mq_open(name, O_CREAT | O_RDWR, 0600, &attributes);
+
+	mq_unlink(name);
+	if (full)
+		mq_send(made, "", 1, 0);
+	return made;
+}
+
+static void aio_wait(void)
+{
+	static struct aiocb block;
+	const struct aiocb *list[] = {&block};
+
+	block.aio_fildes = empty_pipe();
+	block.aio_buf = &byte_;
+	block.aio_nbytes = 1;
+	aio_read(&block);
+	aio_suspend(list, 1, NULL);
+}
+
+static struct epoll_event event;
+static struct sembuf down = {0, -1, 0};
+static struct {
+	long type;
+	char text[1];
+} letter = {1, ""};
+static struct mmsghdr many;
+
+static void msgsnd_to_full(void)
+{
+	while (msgsnd(full_id, &letter, 1, IPC_NOWAIT) == 0)
+		;
+	msgsnd(full_id, &letter, 1, 0);
+}
+
+/* X(call, how): statements that end up waiting in it. */
+#define ANIMALS(X)                                                                              \
+	X(pthread_mutex_lock, pthread_mutex_lock(&held))                                        \
+	X(pthread_mutex_timedlock, pthread_mutex_timedlock(&held, LATER_OF(CLOCK_REALTIME)))    \
+	X(pthread_rwlock_rdlock, pthread_rwlock_rdlock(&rwlock))                                \
+	X(pthread_rwlock_wrlock, pthread_rwlock_wrlock(&rwlock))                                \
+	X(pthread_rwlock_timedrdlock, pthread_rwlock_timedrdlock(&rwlock, LATER_OF(CLOCK_REALTIME))) \
+	X(pthread_rwlock_timedwrlock, pthread_rwlock_timedwrlock(&rwlock, LATER_OF(CLOCK_REALTIME))) \
+	X(pthread_cond_wait, pthread_mutex_lock(&cond_mutex[0]); pthread_cond_wait(&cond, &cond_mutex[0])) \
+	X(pthread_cond_timedwait, pthread_mutex_lock(&cond_mutex[1]);                           \
+	  pthread_cond_timedwait(&cond, &cond_mutex[1], LATER_OF(CLOCK_REALTIME)))              \
+	X(sem_wait, sem_wait(&sem))                                                             \
+	X(sem_timedwait, sem_timedwait(&sem, LATER_OF(CLOCK_REALTIME)))                         \
+	X(pthread_barrier_wait, pthread_barrier_wait(&barrier))                                 \
+	X(pthread_join, pthread_join(endless(), NULL))                                          \
+	X(pthread_timedjoin_np, pthread_timedjoin_np(endless(), NULL, LATER_OF(CLOCK_REALTIME))) \
+	X(mtx_lock, mtx_lock(&held_mtx))                                                        \
+	X(mtx_timedlock, mtx_timedlock(&held_mtx, LATER_OF(CLOCK_REALTIME)))                    \
+	X(cnd_wait, mtx_lock(&cnd_mtx[0]); cnd_wait(&cnd, &cnd_mtx[0]))                         \
+	X(cnd_timedwait, mtx_lock(&cnd_mtx[1]); cnd_timedwait(&cnd, &cnd_mtx[1], LATER_OF(CLOCK_REALTIME))) \
+	X(thrd_join, thrd_join(c11_endless(), NULL))                                            \
+	X(pthread_once, once_loser())                                                           \
+	X(flockfile, flockfile(locked_stream))                                                  \
+	X(syscall, syscall(SYS_futex, &word, FUTEX_WAIT_FOR, 0, NULL))                              \
+	X(poll, poll(NULL, 0, -1))                                                              \
+	X(ppoll, ppoll(NULL, 0, LATER, NULL))                                                   \
+	X(select, select(0, NULL, NULL, NULL, NULL))                                            \
+	X(pselect, pselect(0, NULL, NULL, NULL, LATER, NULL))                                   \
+	X(epoll_wait, epoll_wait(epoll_of_nothing(), &event, 1, -1))                            \
+	X(epoll_pwait, epoll_pwait(epoll_of_nothing(), &event, 1, 10000000, NULL))              \
+	X(nanosleep, nanosleep(LATER, NULL))                                                    \
+	X(clock_nanosleep, clock_nanosleep(CLOCK_MONOTONIC, 0, LATER, NULL))                    \
+	X(usleep, for (;;) usleep(999999999))                                                   \
+	X(sleep, sleep(10000))                                                                  \
+	X(thrd_sleep, thrd_sleep(LATER, NULL))                                                  \
+	X(pause, pause())                                                                       \
+	X(sigsuspend, sigsuspend(&nothing))                                                     \
+	X(sigwait, sigwait(&some, &(int){0}))                                                   \
+	X(sigwaitinfo, sigwaitinfo(&some, NULL))                                                \
+	X(sigtimedwait, sigtimedwait(&some, NULL, LATER))                                       \
+	X(read, read(empty_pipe(), &byte_, 1))                                                  \
+	X(readv, readv(empty_pipe(), &part, 1))                                                 \
+	X(write, write(full_pipe(), "", 1))                                                     \
+	X(writev, writev(full_pipe(), &part, 1))                                                \
+	X(recv, recv(silent_socket(), &byte_, 1, 0))                                            \
+	X(recvfrom, recvfrom(silent_socket(), &byte_, 1, 0, NULL, NULL))                        \
+	X(recvmsg, recvmsg(silent_socket(), &message, 0))                                       \
+	X(recvmmsg, recvmmsg(silent_socket(), &many, 1, 0, NULL))                               \
+	X(send, send(full_socket(), "", 1, 0))                                                  \
+	X(sendto, sendto(full_socket(), "", 1, 0, NULL, 0))                                     \
+	X(sendmsg, sendmsg(full_socket(), &message, 0))                                         \
+	X(sendmmsg, sendmmsg(full_socket(), &many, 1, 0))                                       \
+	X(accept, accept(listener(), NULL, NULL))                                               \
+	X(accept4, accept4(listener(), NULL, NULL, 0))                                          \
+	X(connect, connect_to_full())                                                           \
+	X(sendfile, sendfile(full_pipe(), open("/etc/passwd", O_RDONLY), NULL, 1))              \
+	X(splice, splice(empty_pipe(), NULL, full_pipe(), NULL, 1, 0))                          \
+	X(eventfd_read, eventfd_read(eventfd(0, 0), &(eventfd_t){0}))                           \
+	X(flock, flock(flocked(), LOCK_EX))                                                     \
+	X(fcntl, ofd_wait())                                                                    \
+	X(open, open(fifo(), O_RDONLY))                                                         \
+	X(openat, openat(AT_FDCWD, fifo(), O_RDONLY))                                           \
+	X(fopen, fopen(fifo(), "r"))                                                            \
+	X(fread, fread(&byte_, 1, 1, empty_stream()))                                           \
+	X(fgets, fgets(line, sizeof(line), empty_stream()))                                              \
+	X(getline, getline_(&(char *){NULL}, &(size_t){0}, empty_stream()))                      \
+	X(getdelim, getdelim(&(char *){NULL}, &(size_t){0}, ':', empty_stream()))               \
+	X(fgetc, fgetc(empty_stream()))                                                         \
+	X(getc, getc(empty_stream()))                                                           \
+	X(fscanf, fscanf(empty_stream(), "%d", &(int){0}))                                      \
+	X(fwrite, fwrite("x", 1, 1, full_stream(_IONBF)))                                       \
+	X(fputs, fputs(text, full_stream(_IONBF)))                                               \
+	X(fflush, FILE *stream = full_stream(_IOFBF); fputs(text, stream); fflush(stream))       \
+	X(waitpid, waitpid(child, NULL, 0))                                                     \
+	X(wait, wait(NULL))                                                                     \
+	X(wait3, wait3(NULL, 0, NULL))                                                          \
+	X(wait4, wait4(child, NULL, 0, NULL))                                                   \
+	X(waitid, waitid(P_PID, child, &(siginfo_t){0}, WEXITED | WNOWAIT))                     \
+	X(semop, semop(sem_id, &down, 1))                                                       \
+	X(semtimedop, semtimedop(sem_id, &down, 1, LATER))                                      \
+	X(msgrcv, msgrcv(msg_id, &letter, 1, 0, 0))                                             \
+	X(msgsnd, msgsnd_to_full())                                                             \
+	X(mq_receive, mq_receive(queue(0), &byte_, 1, NULL))                                    \
+	X(mq_timedreceive, mq_timedreceive(queue(0), &byte_, 1, NULL, LATER_OF(CLOCK_REALTIME))) \
+	X(mq_send, mq_send(queue(1), "", 1, 0))                                                 \
+	X(mq_timedsend, mq_timedsend(queue(1), "", 1, 0, LATER_OF(CLOCK_REALTIME)))             \
+	X(aio_suspend, aio_wait())
+
+#ifdef __GLIBC__
+#define ANIMALS_OF_GLIBC(X)                                                                     \
+	X(pwritev2, pwritev2(full_pipe(), &part, 1, -1, 0))                                     \
+	X(preadv2, preadv2(empty_pipe(), &part, 1, -1, 0))                                      \
+	X(pthread_mutex_clocklock, pthread_mutex_clocklock(&held, CLOCK_MONOTONIC, LATER_OF(CLOCK_MONOTONIC))) \
+	X(pthread_rwlock_clockrdlock, pthread_rwlock_clockrdlock(&rwlock, CLOCK_MONOTONIC, LATER_OF(CLOCK_MONOTONIC))) \
+	X(pthread_rwlock_clockwrlock, pthread_rwlock_clockwrlock(&rwlock, CLOCK_MONOTONIC, LATER_OF(CLOCK_MONOTONIC))) \
+	X(pthread_cond_clockwait, pthread_mutex_lock(&cond_mutex[2]);                           \
+	  pthread_cond_clockwait(&cond, &cond_mutex[2], CLOCK_MONOTONIC, LATER_OF(CLOCK_MONOTONIC))) \
+	X(sem_clockwait, sem_clockwait(&sem, CLOCK_MONOTONIC, LATER_OF(CLOCK_MONOTONIC)))       \
+	X(pthread_clockjoin_np, pthread_clockjoin_np(endless(), NULL, CLOCK_MONOTONIC, LATER_OF(CLOCK_MONOTONIC))) \
+	X(epoll_pwait2, epoll_pwait2(epoll_of_nothing(), &event, 1, NULL, NULL))
+#else
+#define ANIMALS_OF_GLIBC(X)
+#endif
+
+#define BODY(call, ...)                   \
+	static void wait_in_##call(void)  \
+	{                                 \
+		__VA_ARGS__;              \
+	}
+ANIMALS(BODY)
+ANIMALS_OF_GLIBC(BODY)
+
+struct animal {
+	const char *call;
+	void (*wait)(void);
+	_Atomic int tid;
+};
+#define ROW(call, ...) {#call, wait_in_##call, 0},
+static struct animal animals[] = {ANIMALS(ROW) ANIMALS_OF_GLIBC(ROW)};
+
+static void *live(void *animal_)
+{
+	struct animal *animal = animal_;
+
+	animal->tid = (int)syscall(SYS_gettid);
+	for (;;)
+		animal->wait();
+	return NULL;
+}
+
+static void start(void *(*body)(void *), void *argument)
+{
+	pthread_t thread;
+	pthread_attr_t small;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	if (pthread_create(&thread, &small, body, argument))
+		abort();
+}
+
+static void *hold_things(void *go_)
+{
+	_Atomic int *go = go_;
+
+	pthread_mutex_lock(&held);
+	pthread_rwlock_wrlock(&rwlock);
+	mtx_init(&held_mtx, mtx_timed);
+	mtx_lock(&held_mtx);
+	locked_stream = tmpfile();
+	flockfile(locked_stream);
+	*go = 1;
+	once_loser(); /* the first comer runs the body */
+	return NULL;
+}
+
+static void prepare(void)
+{
+	static _Atomic int go;
+
+	sigemptyset(&nothing);
+	sigemptyset(&some);
+	sigaddset(&some, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &some, NULL);
+	pthread_mutex_lock(&mine);
+	pthread_barrier_init(&barrier, NULL, 2);
+	mtx_init(&cnd_mtx[0], mtx_plain);
+	mtx_init(&cnd_mtx[1], mtx_plain);
+	cnd_init(&cnd);
+	many.msg_hdr = message;
+	sem_id = semget(IPC_PRIVATE, 1, 0600);
+	msg_id = msgget(IPC_PRIVATE, 0600);
+	full_id = msgget(IPC_PRIVATE, 0600);
+	int alive[2];
+
+	pipe(alive);
+	child = fork();
+	if (child == 0) {
+		close(alive[1]);
+		_exit((int)read(alive[0], &byte_, 1));
+	}
+	start(hold_things, &go);
+	while (!go)
+		sched_yield();
+}
+
+int main(void)
+{
+	prepare();
+	for (size_t i = 0; i < sizeof(animals) / sizeof(animals[0]); i++) {
+		start(live, &animals[i]);
+		while (!animals[i].tid)
+			sched_yield();
+		printf("%d %s\n", animals[i].tid, animals[i].call);
+	}
+	puts("ready");
+	fflush(stdout);
+	while (read(0, &byte_, 1) > 0)
+		;
+	semctl(sem_id, 0, IPC_RMID);
+	msgctl(msg_id, IPC_RMID, NULL);
+	msgctl(full_id, IPC_RMID, NULL);
+	_exit(0);
+}
