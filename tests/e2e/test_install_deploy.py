@@ -1,3 +1,4 @@
+# ctest: asan
 # SPDX-License-Identifier: Apache-2.0
 """The examples that ship: they parse, and they name only what exists."""
 import os
