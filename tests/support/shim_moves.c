@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* build: musl -pthread -Wno-unused-result */
+/*
+ * shim_moves SCENE: plays what disturbs a trace, step by step: says "STEP TID" and waits for a line. Both
+ * by syscall(2), which leaves the slot as the scene left it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <lifesign.h>
+
+extern char **environ;
+static int silent[2]; /* a pipe that says nothing until a scene wants it */
+static char byte_;
+
+static void step(const char *name)
+{
+	char line[64];
+	int bytes = snprintf(line, sizeof(line), "%s %ld\n", name, syscall(SYS_gettid));
+
+	syscall(SYS_write, 1, line, bytes);
+	syscall(SYS_read, 0, &byte_, 1);
+}
+
+/* ---- jumps, signals, cancellation */
+
+static sigjmp_buf out;
+
+static void jump_out(int number)
+{
+	siglongjmp(out, number);
+}
+
+static void scene_jump(void)
+{
+	struct sigaction action = {.sa_handler = jump_out};
+
+	sigaction(SIGUSR1, &action, NULL);
+	if (sigsetjmp(out, 1) == 0)
+		read(silent[0], &byte_, 1);
+	step("jumped");
+	read(silent[0], &byte_, 1);
+}
+
+static void read_in_handler(int number)
+{
+	(void)number;
+	read(0, &byte_, 1);
+}
+
+static void wait_with_handler(int flags)
+{
+	struct sigaction action = {.sa_handler = read_in_handler, .sa_flags = flags};
+
+	sigaction(SIGUSR1, &action, NULL);
+	step("armed");
+	for (;;)
+		read(silent[0], &byte_, 1);
+}
+
+static void scene_handler(void)
+{
+	wait_with_handler(SA_RESTART);
+}
+
+/* Above every stack of a thread, and far away. */
+static void scene_altstack(void)
+{
+	stack_t stack = {.ss_size = 65536};
+
+	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	sigaltstack(&stack, NULL);
+	wait_with_handler(SA_RESTART | SA_ONSTACK);
+}
+
+static void deeper(int levels)
+{
+	char room[512];
+
+	memset(room, levels, sizeof(room));
+	if (levels)
+		deeper(levels - 1);
+	else
+		poll(NULL, 0, -1);
+	__asm__ volatile("" : : "r"(room) : "memory"); /* no tail call: the stack grows */
+}
+
+static void clean_up(void *unused)
+{
+	(void)unused;
+	step("cleanup");
+	deeper(4);
+}
+
+static void *cancelled(void *unused)
+{
+	pthread_cleanup_push(clean_up, NULL);
+	read(silent[0], &byte_, 1);
+	pthread_cleanup_pop(0);
+	return unused;
+}
+
+static void scene_cancel(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, cancelled, NULL);
+	step("made");
+	pthread_cancel(thread);
+	for (;;)
+		syscall(SYS_pause);
+}
+
+/* ---- containers */
+
+static pthread_once_t outer = PTHREAD_ONCE_INIT, inner = PTHREAD_ONCE_INIT;
+
+static void inner_body(void)
+{
+	read(0, &byte_, 1);
+}
+
+static void outer_body(void)
+{
+	step("body");
+	read(0, &byte_, 1);
+	step("between");
+	pthread_once(&inner, inner_body);
+	step("after inner");
+}
+
+static void scene_once(void)
+{
+	pthread_once(&outer, outer_body);
+	step("done");
+}
+
+static void read_once(void)
+{
+	read(0, &byte_, 1);
+}
+
+static void scene_work(void)
+{
+	lifesign_work_begin("piece");
+	step("working");
+	read_once();
+	step("still working");
+	lifesign_work_end();
+	lifesign_beat();
+	lifesign_queue_depth(42);
+	step("worked");
+}
+
+/* ---- new processes */
+
+static void child_reads(void)
+{
+	step("child");
+	read(silent[0], &byte_, 1);
+	_exit(7);
+}
+
+static void wait_for(pid_t child)
+{
+	int status;
+
+	if (child == 0)
+		child_reads();
+	step("parent");
+	waitpid(child, &status, 0);
+	step(WIFEXITED(status) && WEXITSTATUS(status) == 7 ? "reaped" : "lost");
+}
+
+static void scene_fork(void)
+{
+	wait_for(fork());
+}
+
+static void scene_raw_clone(void)
+{
+	wait_for((pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+}
+
+static void scene_underscore_fork(void)
+{
+#ifdef __GLIBC__
+	wait_for(_Fork());
+#else
+	wait_for(fork());
+#endif
+}
+
+static void *fork_here(void *unused)
+{
+	scene_fork();
+	return unused;
+}
+
+static void scene_fork_in_thread(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, fork_here, NULL);
+	pthread_join(thread, NULL);
+}
+
+static void child_creates_thread(void *(*body)(void *))
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, body, NULL);
+	pthread_join(thread, NULL);
+	_exit(7);
+}
+
+static void *read_in_thread(void *unused)
+{
+	child_reads();
+	return unused;
+}
+
+static void scene_fork_then_thread(void)
+{
+	pid_t child = fork();
+
+	if (child == 0)
+		child_creates_thread(read_in_thread);
+	wait_for(child);
+}
+
+static void scene_vfork(void)
+{
+	pid_t child = vfork();
+
+	if (child == 0) {
+		close(silent[1]);
+		poll(NULL, 0, 1);
+		_exit(7);
+	}
+	wait_for(child);
+}
+
+static void scene_spawn(void)
+{
+	pid_t child;
+	char shell[] = "sh", option[] = "-c", command[] = "exit 7";
+	char *arguments[] = {shell, option, command, NULL};
+
+	posix_spawn(&child, "/bin/sh", NULL, NULL, arguments, environ);
+	wait_for(child);
+}
+
+static void scene_system(void)
+{
+	step("before");
+	step(WEXITSTATUS(system("read line; exit 7")) == 7 ? "reaped" : "lost");
+	FILE *stream = popen("read line; exit 7", "w");
+
+	step("opened");
+	step(WEXITSTATUS(pclose(stream)) == 7 ? "reaped" : "lost");
+}
+
+static void scene_daemon(void)
+{
+	if (daemon(1, 1))
+		abort();
+	step("daemon");
+	read(silent[0], &byte_, 1);
+}
+
+static void scene_close_all(void)
+{
+	for (int fd = 3; fd < 1024; fd++)
+		close(fd);
+	pipe(silent);
+	step("closed");
+	read(silent[0], &byte_, 1);
+}
+
+/* ---- many threads */
+
+static void *nothing(void *unused)
+{
+	return unused;
+}
+
+static void scene_churn(void)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < 100000; i++) {
+		if (pthread_create(&thread, NULL, nothing, NULL))
+			abort();
+		pthread_join(thread, NULL);
+	}
+	step("churned");
+}
+
+static void *hold(void *unused)
+{
+	read(silent[0], &byte_, 1);
+	return unused;
+}
+
+static void scene_overflow(void)
+{
+	pthread_t threads[100];
+
+	for (int i = 0; i < 100; i++)
+		pthread_create(&threads[i], NULL, hold, NULL);
+	step("full");
+	for (int i = 0; i < 100; i++)
+		write(silent[1], "", 1);
+	for (int i = 0; i < 100; i++)
+		pthread_join(threads[i], NULL);
+	step("empty");
+	pthread_create(&threads[0], NULL, hold, NULL);
+	step("again");
+}
+
+static pthread_key_t key;
+
+static void read_at_the_end(void *round)
+{
+	if (round == (void *)1)
+		pthread_setspecific(key, (void *)2);
+	else
+		read(0, &byte_, 1);
+}
+
+static void *with_key(void *unused)
+{
+	pthread_setspecific(key, (void *)1);
+	return unused;
+}
+
+static void scene_destructor(void)
+{
+	pthread_t thread;
+
+	pthread_key_create(&key, read_at_the_end);
+	pthread_create(&thread, NULL, with_key, NULL);
+	pthread_join(thread, NULL);
+	step("joined");
+}
+
+static void scene_name(void)
+{
+	pthread_setname_np(pthread_self(), "the-main-one");
+	step("named");
+}
+
+static void scene_thread_only(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, hold, NULL);
+	step("main ends");
+	pthread_exit(NULL);
+}
+
+#define SCENE(name) {#name, scene_##name}
+static const struct {
+	const char *name;
+	void (*play)(void);
+} scenes[] = {
+	SCENE(jump), SCENE(handler), SCENE(altstack), SCENE(cancel), SCENE(once), SCENE(work), SCENE(fork),
+	SCENE(raw_clone), SCENE(underscore_fork), SCENE(fork_in_thread), SCENE(fork_then_thread), SCENE(vfork),
+	SCENE(spawn), SCENE(system), SCENE(daemon), SCENE(close_all), SCENE(churn),
+	SCENE(overflow), SCENE(destructor), SCENE(name), SCENE(thread_only),
+};
+
+int main(int count, char **arguments)
+{
+	pipe(silent);
+	for (size_t i = 0; count == 2 && i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		if (strcmp(scenes[i].name, arguments[1]) == 0) {
+			scenes[i].play();
+			return 0;
+		}
+	}
+	return 64;
+}
