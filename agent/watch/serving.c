@@ -109,7 +109,7 @@ bool serving_look(const struct process_row *row, const struct slot_record *recor
 	const char *op = call_info((uint32_t)(record->call & CALL_OP_MASK))->name;
 	struct members members = {.count = 0};
 
-	for (unsigned i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+	for (unsigned i = 0; op && i < sizeof(sets) / sizeof(sets[0]); i++) { /* no name: it has just left the call */
 		if (strncmp(op, sets[i].prefix, strlen(sets[i].prefix)) == 0) {
 			sets[i].read(row, record, &members);
 			break;
