@@ -78,6 +78,8 @@ static void run_ticks(const struct child_setup *setup)
 		if (now >= due)
 			due = now - due > LATE_NS ? now + tick_ns() : due + tick_ns();
 	}
+	if (service.news.main_ended)
+		service_tick(&service, clock_boot_ns()); /* the end of the news came right behind: say it still */
 }
 
 static int serve_snapshots(const struct child_setup *setup)

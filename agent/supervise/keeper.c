@@ -71,6 +71,11 @@ static void say_no_fork(struct keeper *keeper, int error)
 	keeper->next_start = clock_mono_ns() + NS_PER_SECOND / 4;
 }
 
+int64_t keeper_due(const struct keeper *keeper)
+{
+	return keeper->pid ? INT64_MAX : keeper->next_start;
+}
+
 void keeper_start_agent(struct keeper *keeper)
 {
 	int pair[2];
@@ -127,12 +132,7 @@ void keeper_tick(struct keeper *keeper, int64_t late)
 	int64_t mono = clock_mono_ns();
 	struct patience_look look = {.mono = mono, .late = late};
 
-	if (!keeper->pid) {
-		if (mono >= keeper->next_start)
-			keeper_start_agent(keeper);
-		return;
-	}
-	if (keeper->ordered_to_die)
+	if (!keeper->pid || keeper->ordered_to_die)
 		return;
 	look.beat = __atomic_load_n(&keeper->head->beat, __ATOMIC_RELAXED); /* any change will do */
 	look.suspended = clock_boot_ns() - mono;

@@ -35,6 +35,9 @@ struct keeper {
 /* Makes the notebook and forks nothing yet. `setup` without notebook and news. 0 or -errno. */
 int keeper_open(struct keeper *out, const struct child_setup *setup, struct kin_helpers *helpers);
 
+/* CLOCK_MONOTONIC ns when the next agent is to be started; INT64_MAX while one runs or none is wanted. */
+int64_t keeper_due(const struct keeper *keeper);
+
 void keeper_start_agent(struct keeper *keeper);
 
 /* To be called after each change of `news`, and when the agent's socket takes data again. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervise/patience.h"
 
-/* Quick deaths before a fork storm is slowed down, and the longest wait then. */
+/* Quick deaths before a fork storm is slowed down, and the wait then: probes still get an answer within 100 ms. */
 enum { QUICK_DEATHS = 5 };
-#define LONGEST_WAIT_NS NS_PER_SECOND
+#define STORM_WAIT_NS (50 * NS_PER_MS)
 
 static int64_t grown(int64_t from, int64_t to)
 {
@@ -45,13 +45,7 @@ static void note_crash(struct patience_crashes *crashes, int64_t now)
 
 static int64_t wait_before_next(const struct patience_crashes *crashes)
 {
-	int64_t wait = PATIENCE_QUICK_NS;
-
-	if (crashes->quick <= QUICK_DEATHS)
-		return 0;
-	for (unsigned i = QUICK_DEATHS + 1; i < crashes->quick && wait < LONGEST_WAIT_NS; i++)
-		wait *= 2;
-	return wait < LONGEST_WAIT_NS ? wait : LONGEST_WAIT_NS;
+	return crashes->quick > QUICK_DEATHS ? STORM_WAIT_NS : 0;
 }
 
 int64_t patience_ended(struct patience_crashes *crashes, int64_t now, enum patience_end end)

@@ -10,8 +10,8 @@
 
 enum fate { FATE_FREE, FATE_NEW, FATE_LIVES, FATE_GONE };
 
-/* Reading a stat file costs some 10 us: so many a look, all of them when more than half is claimed. */
-enum { STATS_A_LOOK = 64, TASKS_A_LOOK = 256 };
+/* Reading a stat file costs some 10 us: so many a look; all of them once somebody was refused an entry. */
+enum { STATS_A_LOOK = 64, TASKS_A_LOOK = 64, TASKS_WHEN_HALF_FULL = 1024 };
 
 /* /proc rounds starts down to a clock tick, so an owner never seems late; this is for reads across a tick. */
 #define START_SLACK_NS (20 * NS_PER_MS)
@@ -19,6 +19,21 @@ enum { STATS_A_LOOK = 64, TASKS_A_LOOK = 256 };
 static uint64_t load(const uint64_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE); /* partner: the release of whoever claimed */
+}
+
+/* Dear checks of one look; the next look goes on where this one had to stop. */
+struct budget {
+	uint32_t left;
+	uint32_t *next;
+};
+
+static bool may_spend(struct budget *budget, uint32_t index)
+{
+	if (budget->left == 0)
+		return false;
+	if (--budget->left == 0)
+		*budget->next = index + 1;
+	return true;
 }
 
 static pid_t pid_of(uint64_t claim)
@@ -30,9 +45,10 @@ int reclaim_start(struct reclaim *out, struct segment *segment)
 {
 	*out = (struct reclaim){.segment = segment};
 	out->process_seen = calloc(segment->process_count, sizeof(uint64_t));
+	out->process_now = calloc(segment->process_count, sizeof(uint64_t));
 	out->slot_seen = calloc(segment->slot_count, sizeof(uint64_t));
 	out->process_fate = calloc(segment->process_count, sizeof(uint8_t));
-	if (out->process_seen && out->slot_seen && out->process_fate)
+	if (out->process_seen && out->process_now && out->slot_seen && out->process_fate)
 		return 0;
 	reclaim_stop(out);
 	return -ENOMEM;
@@ -41,6 +57,7 @@ int reclaim_start(struct reclaim *out, struct segment *segment)
 void reclaim_stop(struct reclaim *reclaim)
 {
 	free(reclaim->process_seen);
+	free(reclaim->process_now);
 	free(reclaim->slot_seen);
 	free(reclaim->process_fate);
 	*reclaim = (struct reclaim){0};
@@ -113,42 +130,31 @@ static bool is_gone(pid_t pid)
 }
 
 /* A pid that claimed again has exec'ed: what it was before is gone. Its later stamp is the proof. */
-static bool is_superseded(const struct segment *segment, uint32_t index, pid_t pid)
+static bool is_superseded(const struct reclaim *reclaim, uint32_t index, pid_t pid)
 {
-	uint64_t stamp = load(&segment->processes[index].stamp);
+	const struct segment_process *processes = reclaim->segment->processes;
+	uint64_t stamp = load(&processes[index].stamp);
 
-	for (uint32_t i = 0; i < segment->process_count; i++) {
-		const struct segment_process *other = &segment->processes[i];
-
-		if (i != index && pid_of(load(&other->claim)) == pid && load(&other->stamp) > stamp)
+	for (uint32_t i = 0; i < reclaim->segment->process_count; i++) {
+		if (i != index && pid_of(reclaim->process_now[i]) == pid && load(&processes[i].stamp) > stamp)
 			return true;
 	}
 	return false;
 }
 
-/* True while the dear check of entry `index` is due: a window of `budget` that wanders, or everything. */
-static bool is_due(uint32_t index, uint32_t next, uint32_t count, uint32_t budget)
+static enum fate judge_process(struct reclaim *reclaim, uint32_t index, struct budget *stats)
 {
-	return ((index - next) & (count - 1)) < budget;
-}
-
-static enum fate judge_process(struct reclaim *reclaim, uint32_t index, uint32_t budget)
-{
-	struct segment *segment = reclaim->segment;
-	struct segment_process *process = &segment->processes[index];
-	uint64_t claim = load(&process->claim), seen = reclaim->process_seen[index];
+	uint64_t claim = reclaim->process_now[index];
 	pid_t pid = pid_of(claim);
 
-	reclaim->process_seen[index] = claim;
 	if (!claim)
 		return FATE_FREE;
 	reclaim->processes++;
-	if (claim != seen || pid <= 0)
+	if (claim != reclaim->process_seen[index] || pid <= 0)
 		return FATE_NEW;
-	if (is_gone(pid) || is_superseded(segment, index, pid))
+	if (is_gone(pid) || is_superseded(reclaim, index, pid))
 		return FATE_GONE;
-	if (is_due(index, reclaim->next_process, segment->process_count, budget) &&
-		is_another(pid, pid, load(&process->stamp)))
+	if (may_spend(stats, index) && is_another(pid, pid, load(&reclaim->segment->processes[index].stamp)))
 		return FATE_GONE;
 	return FATE_LIVES;
 }
@@ -163,7 +169,7 @@ static bool task_is_gone(pid_t pid, pid_t tid, uint64_t stamp)
 	return ret == 0 && stat.start_ns > stamp + START_SLACK_NS;
 }
 
-static void judge_slot(struct reclaim *reclaim, uint32_t index, uint32_t budget)
+static void judge_slot(struct reclaim *reclaim, uint32_t index, struct budget *tasks)
 {
 	struct segment *segment = reclaim->segment;
 	struct segment_slot *slot = &segment->slots[index];
@@ -171,7 +177,7 @@ static void judge_slot(struct reclaim *reclaim, uint32_t index, uint32_t budget)
 	uint32_t home = __atomic_load_n(&slot->process, __ATOMIC_RELAXED) & (segment->process_count - 1);
 	uint32_t tid = __atomic_load_n(&slot->tid, __ATOMIC_RELAXED);
 	pid_t pid = pid_of(claim);
-	bool has_home = pid_of(reclaim->process_seen[home]) == pid;
+	bool has_home = pid_of(reclaim->process_now[home]) == pid;
 
 	reclaim->slot_seen[index] = claim;
 	if (!claim)
@@ -184,33 +190,37 @@ static void judge_slot(struct reclaim *reclaim, uint32_t index, uint32_t budget)
 	}
 	if (has_home ? reclaim->process_fate[home] == FATE_GONE : is_gone(pid))
 		free_slot(reclaim, slot, claim);
-	else if (has_home && tid && is_due(index, reclaim->next_slot, segment->slot_count, budget) &&
-		task_is_gone(pid, (pid_t)tid, load(&slot->stamp)))
+	else if (has_home && tid && may_spend(tasks, index) && task_is_gone(pid, (pid_t)tid, load(&slot->stamp)))
 		free_slot(reclaim, slot, claim);
 }
 
-static uint32_t budget_for(uint32_t claimed, uint32_t count, uint32_t usual)
-{
-	return claimed > count / 2 ? count : usual;
-}
-
-void reclaim_look(struct reclaim *reclaim)
+void reclaim_look(struct reclaim *reclaim, bool urgent)
 {
 	struct segment *segment = reclaim->segment;
-	uint32_t stats = budget_for(reclaim->processes, segment->process_count, STATS_A_LOOK);
-	uint32_t tasks = budget_for(reclaim->slots, segment->slot_count, TASKS_A_LOOK);
+	bool half_full = reclaim->slots > segment->slot_count / 2;
+	uint32_t first_process = reclaim->next_process, first_slot = reclaim->next_slot;
+	struct budget stats = {urgent ? UINT32_MAX : STATS_A_LOOK, &reclaim->next_process};
+	struct budget tasks = {half_full ? TASKS_WHEN_HALF_FULL : TASKS_A_LOOK, &reclaim->next_slot};
+	uint64_t *seen = reclaim->process_seen;
 
+	if (urgent)
+		tasks.left = UINT32_MAX;
 	reclaim->processes = reclaim->slots = 0;
 	for (uint32_t i = 0; i < segment->process_count; i++)
-		reclaim->process_fate[i] = (uint8_t)judge_process(reclaim, i, stats);
+		reclaim->process_now[i] = load(&segment->processes[i].claim);
+	for (uint32_t i = 0; i < segment->process_count; i++) {
+		uint32_t index = (first_process + i) & (segment->process_count - 1);
+
+		reclaim->process_fate[index] = (uint8_t)judge_process(reclaim, index, &stats);
+	}
 	for (uint32_t i = 0; i < segment->slot_count; i++)
-		judge_slot(reclaim, i, tasks);
+		judge_slot(reclaim, (first_slot + i) & (segment->slot_count - 1), &tasks);
 	for (uint32_t i = 0; i < segment->process_count; i++) {
 		if (reclaim->process_fate[i] == FATE_GONE)
-			free_process(&segment->processes[i], reclaim->process_seen[i]);
+			free_process(&segment->processes[i], reclaim->process_now[i]);
 	}
-	reclaim->next_process += stats;
-	reclaim->next_slot += tasks;
+	reclaim->process_seen = reclaim->process_now;
+	reclaim->process_now = seen;
 }
 
 void reclaim_tick(struct reclaim *reclaim, int64_t now)
@@ -218,13 +228,13 @@ void reclaim_tick(struct reclaim *reclaim, int64_t now)
 	struct segment *segment = reclaim->segment;
 	uint64_t refused;
 
-	if (!segment || segment->fd < 0)
+	if (!segment)
 		return;
 	refused = load(&segment->header->threads_refused) + load(&segment->header->processes_refused);
 	if (now - reclaim->looked < NS_PER_SECOND && refused == reclaim->refused_seen &&
-		reclaim->processes <= segment->process_count / 2 && reclaim->slots <= segment->slot_count / 2)
+		reclaim->processes <= segment->process_count / 2)
 		return;
+	reclaim_look(reclaim, refused != reclaim->refused_seen);
 	reclaim->refused_seen = refused;
 	reclaim->looked = now;
-	reclaim_look(reclaim);
 }

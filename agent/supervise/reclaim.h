@@ -5,7 +5,7 @@
  * A slot is freed only when its claim word stood there a look ago already, its owner is known to be gone or
  * to have begun after `stamp`, and the claim word is still the same: taken by compare-and-swap to
  * RECLAIM_TAKEN, cleared, then set free. A claim made meanwhile has another generation.
- * Threads: the supervisor. Failure: what cannot be looked up stays. Memory: two arrays, allocated once.
+ * Threads: the supervisor. Failure: what cannot be looked up stays. Memory: a few arrays, allocated once.
  */
 #ifndef LS_RECLAIM_H
 #define LS_RECLAIM_H
@@ -22,6 +22,7 @@
 struct reclaim {
 	struct segment *segment;
 	uint64_t *process_seen, *slot_seen; /* claim words of the last look */
+	uint64_t *process_now;              /* of this one */
 	uint8_t *process_fate;              /* of this look */
 	uint32_t next_process, next_slot;   /* where the dear checks go on */
 	uint32_t processes, slots;          /* claimed, at the last look */
@@ -38,7 +39,7 @@ void reclaim_zombie(struct reclaim *reclaim, pid_t pid);
 /* Looks when a second has passed, or at once when the segment fills up. */
 void reclaim_tick(struct reclaim *reclaim, int64_t now);
 
-/* One look at everything that is claimed. Exposed for tests. */
-void reclaim_look(struct reclaim *reclaim);
+/* One look at everything that is claimed; `urgent`: whatever it costs. Exposed for tests. */
+void reclaim_look(struct reclaim *reclaim, bool urgent);
 
 #endif

@@ -160,7 +160,11 @@ static void say_start(pid_t pid, const struct shortage *shortage)
 
 static int64_t soonest(void)
 {
-	return supervisor.drain_due && supervisor.drain_due < supervisor.tick_due ? supervisor.drain_due : supervisor.tick_due;
+	int64_t due = keeper_due(&supervisor.keeper);
+
+	if (supervisor.drain_due && supervisor.drain_due < due)
+		due = supervisor.drain_due;
+	return due < supervisor.tick_due ? due : supervisor.tick_due;
 }
 
 static void tick(int64_t mono)
@@ -202,6 +206,8 @@ static void turn(void)
 	}
 	now = clock_mono_ns();
 	main_forward_due(&supervisor, now);
+	if (now >= keeper_due(keeper))
+		keeper_start_agent(keeper);
 	if (now >= supervisor.tick_due)
 		tick(now);
 }

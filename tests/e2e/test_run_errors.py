@@ -249,7 +249,7 @@ def test_a_limit_for_files_is_none_for_the_shared_memory(place):
 def test_without_shared_memory_the_service_still_runs(place):
     os.chmod(place.path, 0o777)
     nobody = ["/usr/bin/setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
-    done = subprocess.run(nobody + ["sh", "-c", LIMITED.format(BIN, place.path, SHIM, "-H")], capture_output=True, text=True, timeout=20,
+    done = subprocess.run(nobody + ["sh", "-c", LIMITED.format(BIN, place.path, SHIM, "")], capture_output=True, text=True, timeout=20,
                           check=False, env=clean_environment())
     assert (done.returncode, done.stdout) == (6, "8\n[]\n")
     assert "without the shim" in done.stderr

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is freed in the segment, and, more important, what is not. The shim's part is played here. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "supervise/reclaim.h"
+
+enum { SLOTS = 64 };
+
+struct fixture {
+	struct segment segment;
+	struct reclaim reclaim;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	assert_non_null(fixture);
+	assert_int_equal(segment_make(&fixture->segment, SLOTS), 0);
+	assert_int_equal(reclaim_start(&fixture->reclaim, &fixture->segment), 0);
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	reclaim_stop(&fixture->reclaim);
+	segment_drop(&fixture->segment);
+	free(fixture);
+	return 0;
+}
+
+static uint64_t claim_word(uint32_t generation, pid_t pid)
+{
+	return (uint64_t)generation << 32 | (uint32_t)pid;
+}
+
+static void claim_process(struct fixture *fixture, uint32_t index, pid_t pid, uint64_t stamp)
+{
+	fixture->segment.processes[index].stamp = stamp;
+	fixture->segment.processes[index].claim = claim_word(1, pid);
+}
+
+static void claim_slot(struct fixture *fixture, uint32_t index, uint32_t process, pid_t pid, pid_t tid)
+{
+	struct segment_slot *slot = &fixture->segment.slots[index];
+
+	slot->process = process;
+	slot->tid = (uint32_t)tid;
+	slot->stamp = (uint64_t)clock_boot_ns();
+	slot->call = 77;
+	slot->entries = 5;
+	slot->claim = claim_word(index + 1, pid);
+	fixture->segment.header->threads_started++;
+}
+
+static uint64_t process_claim(const struct fixture *fixture, uint32_t index)
+{
+	return fixture->segment.processes[index].claim;
+}
+
+static uint64_t slot_claim(const struct fixture *fixture, uint32_t index)
+{
+	return fixture->segment.slots[index].claim;
+}
+
+static void look(struct fixture *fixture, int times)
+{
+	while (times--)
+		reclaim_look(&fixture->reclaim, false);
+}
+
+/* A child that sleeps until it is killed. */
+static pid_t start_child(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(60);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+static void end_child(pid_t pid, int options)
+{
+	siginfo_t info;
+
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | options), 0);
+}
+
+static void the_living_keep_theirs(void **state)
+{
+	struct fixture *fixture = *state;
+
+	claim_process(fixture, 3, getpid(), (uint64_t)clock_boot_ns());
+	claim_slot(fixture, 9, 3, getpid(), getpid());
+	look(fixture, 5);
+	assert_int_equal(process_claim(fixture, 3), claim_word(1, getpid()));
+	assert_int_equal(slot_claim(fixture, 9), claim_word(10, getpid()));
+	assert_int_equal(fixture->segment.slots[9].call, 77);
+}
+
+static void the_dead_are_freed_after_two_looks(void **state)
+{
+	struct fixture *fixture = *state;
+	pid_t pid = start_child();
+
+	claim_process(fixture, 0, pid, (uint64_t)clock_boot_ns());
+	claim_slot(fixture, 1, 0, pid, pid);
+	end_child(pid, 0);
+	look(fixture, 1);
+	assert_int_not_equal(slot_claim(fixture, 1), 0); /* claimed just now, for all we know */
+	look(fixture, 1);
+	assert_int_equal(slot_claim(fixture, 1), 0);
+	assert_int_equal(process_claim(fixture, 0), 0);
+	assert_int_equal(fixture->segment.slots[1].call, 0);
+	assert_int_equal(fixture->segment.slots[1].entries, 5); /* G2 */
+	assert_int_equal(fixture->segment.header->threads_ended, 1);
+}
+
+static void a_zombie_is_freed_even_if_nobody_reaps_it(void **state)
+{
+	struct fixture *fixture = *state;
+	pid_t pid = start_child();
+
+	claim_process(fixture, 0, pid, (uint64_t)clock_boot_ns());
+	claim_slot(fixture, 1, 0, pid, pid);
+	end_child(pid, WNOWAIT);
+	look(fixture, 2);
+	assert_int_equal(slot_claim(fixture, 1), 0);
+	assert_int_equal(process_claim(fixture, 0), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void a_zombie_of_ours_is_freed_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	pid_t pid = start_child();
+
+	claim_process(fixture, 0, pid, (uint64_t)clock_boot_ns());
+	claim_slot(fixture, 1, 0, pid, pid);
+	claim_slot(fixture, 2, 0, pid, pid);
+	claim_slot(fixture, 3, 1, getpid(), getpid());
+	reclaim_zombie(&fixture->reclaim, pid);
+	assert_int_equal(slot_claim(fixture, 1), 0);
+	assert_int_equal(slot_claim(fixture, 2), 0);
+	assert_int_not_equal(slot_claim(fixture, 3), 0);
+	assert_int_equal(process_claim(fixture, 0), 0);
+	end_child(pid, 0);
+}
+
+static void a_pid_given_to_another_process_frees_the_old_owner(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t long_ago = 1; /* before this process began */
+
+	claim_process(fixture, 0, getpid(), long_ago);
+	claim_slot(fixture, 1, 0, getpid(), getpid());
+	look(fixture, 2);
+	assert_int_equal(process_claim(fixture, 0), 0);
+	assert_int_equal(slot_claim(fixture, 1), 0);
+}
+
+static void a_thread_that_is_gone_frees_its_slot_only(void **state)
+{
+	struct fixture *fixture = *state;
+	pid_t no_thread = 1; /* exists, but is no thread of ours */
+
+	claim_process(fixture, 0, getpid(), (uint64_t)clock_boot_ns());
+	claim_slot(fixture, 1, 0, getpid(), getpid());
+	claim_slot(fixture, 2, 0, getpid(), no_thread);
+	look(fixture, 2);
+	assert_int_not_equal(process_claim(fixture, 0), 0);
+	assert_int_not_equal(slot_claim(fixture, 1), 0);
+	assert_int_equal(slot_claim(fixture, 2), 0);
+}
+
+static void an_exec_frees_what_the_process_was_before(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t now = (uint64_t)clock_boot_ns();
+
+	claim_process(fixture, 0, getpid(), now);
+	claim_slot(fixture, 1, 0, getpid(), getpid());
+	claim_process(fixture, 1, getpid(), now + 1);
+	claim_slot(fixture, 2, 1, getpid(), getpid());
+	look(fixture, 2);
+	assert_int_equal(process_claim(fixture, 0), 0);
+	assert_int_equal(slot_claim(fixture, 1), 0);
+	assert_int_not_equal(process_claim(fixture, 1), 0);
+	assert_int_not_equal(slot_claim(fixture, 2), 0);
+}
+
+static void a_claim_made_since_the_last_look_is_not_judged(void **state)
+{
+	struct fixture *fixture = *state;
+	pid_t pid = start_child();
+
+	end_child(pid, 0);
+	claim_process(fixture, 0, pid, (uint64_t)clock_boot_ns());
+	claim_slot(fixture, 1, 0, pid, 0);
+	look(fixture, 1);
+	fixture->segment.slots[1].claim = claim_word(50, pid); /* another owner, the same number */
+	look(fixture, 1);
+	assert_int_equal(slot_claim(fixture, 1), claim_word(50, pid));
+	assert_int_not_equal(process_claim(fixture, 0), 0); /* stays for as long as a slot may refer to it */
+	look(fixture, 1);
+	assert_int_equal(slot_claim(fixture, 1), 0);
+}
+
+static void a_half_written_slot_of_the_living_is_left_alone(void **state)
+{
+	struct fixture *fixture = *state;
+
+	claim_process(fixture, 0, getpid(), (uint64_t)clock_boot_ns());
+	claim_slot(fixture, 1, 0, getpid(), 0); /* no tid yet */
+	look(fixture, 4);
+	assert_int_not_equal(slot_claim(fixture, 1), 0);
+}
+
+static void hostile_words_are_harmless(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		fixture->segment.slots[i] = (struct segment_slot){.claim = UINT64_MAX - i, .process = UINT32_MAX, .tid = UINT32_MAX};
+		fixture->segment.processes[i].claim = UINT64_MAX << (i % 63);
+	}
+	fixture->segment.header->slot_count = UINT32_MAX;
+	fixture->segment.header->process_count = 3;
+	fixture->segment.header->slot_offset = UINT64_MAX;
+	look(fixture, 4);
+	reclaim_zombie(&fixture->reclaim, -1);
+	assert_int_equal(kill(getpid(), 0), 0); /* nobody was touched */
+}
+
+static void every_look_goes_on_where_the_last_one_stopped(void **state)
+{
+	struct fixture *fixture = *state;
+
+	claim_process(fixture, 0, getpid(), (uint64_t)clock_boot_ns());
+	for (uint32_t i = 0; i < SLOTS; i++)
+		claim_slot(fixture, i, 0, getpid(), 1);
+	look(fixture, 3); /* the first sees them, the budget of the others is bounded */
+	for (uint32_t i = 0; i < SLOTS; i++)
+		assert_int_equal(slot_claim(fixture, i), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_living_keep_theirs),
+		TEST(the_dead_are_freed_after_two_looks),
+		TEST(a_zombie_is_freed_even_if_nobody_reaps_it),
+		TEST(a_zombie_of_ours_is_freed_at_once),
+		TEST(a_pid_given_to_another_process_frees_the_old_owner),
+		TEST(a_thread_that_is_gone_frees_its_slot_only),
+		TEST(an_exec_frees_what_the_process_was_before),
+		TEST(a_claim_made_since_the_last_look_is_not_judged),
+		TEST(a_half_written_slot_of_the_living_is_left_alone),
+		TEST(hostile_words_are_harmless),
+		TEST(every_look_goes_on_where_the_last_one_stopped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
