@@ -50,9 +50,9 @@ static int64_t wait_before_next(const struct patience_crashes *crashes)
 
 int64_t patience_ended(struct patience_crashes *crashes, int64_t now, enum patience_end end)
 {
-	int64_t lived = now - crashes->started, oldest;
+	int64_t lived = now - crashes->started, quick = end == END_CRASHED ? PATIENCE_QUICK_NS : PATIENCE_QUICK_KILL_NS, oldest;
 
-	crashes->quick = lived < PATIENCE_QUICK_NS ? crashes->quick + 1 : 0;
+	crashes->quick = lived < quick ? crashes->quick + 1 : 0;
 	if (crashes->bare && lived >= PATIENCE_BARE_NS)
 		*crashes = (struct patience_crashes){.started = crashes->started};
 	if (end == END_CRASHED)

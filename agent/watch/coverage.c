@@ -156,24 +156,33 @@ static void tell(struct process_row *row)
 	log_event(LOG_LEVEL_WARN, "coverage", "process %d (%s) is not covered by the shim: %s", row->pid, row->exe, row->why);
 }
 
-void coverage_refresh(struct process_row *row, int64_t now)
+static void settle_uncovered(struct process_row *row)
+{
+	if (row->why[0] == '\0')
+		(void)snprintf(row->why, sizeof(row->why), "%s", texts[find_why(row)]);
+	row->coverage = COVERAGE_OUTSIDE;
+	row->coverage_known = true;
+	if (!row->coverage_told)
+		tell(row);
+}
+
+bool coverage_refresh(struct process_row *row, int64_t now)
 {
 	if (!row->readable_known)
 		find_readable(row);
 	if (is_covered(row)) {
 		row->coverage = row->readable ? COVERAGE_SHIM : COVERAGE_SLOTS;
 		row->coverage_known = true;
+		row->uncovered = 0;
 		row->why[0] = '\0';
-		return;
+		return true;
 	}
-	row->coverage = row->coverage_known ? row->coverage : COVERAGE_NONE;
-	if (now - row->seen_ns < COVERAGE_GRACE_NS && !row->entered)
-		return;
-	if (row->why[0] == '\0') {
-		(void)snprintf(row->why, sizeof(row->why), "%s", texts[find_why(row)]);
-		row->coverage = COVERAGE_OUTSIDE;
-		row->coverage_known = true;
-	}
-	if (!row->coverage_told)
-		tell(row);
+	if (!row->coverage_known)
+		row->coverage = COVERAGE_NONE;
+	if (!row->uncovered)
+		row->uncovered = now;
+	if (now - row->uncovered < COVERAGE_GRACE_NS)
+		return false; /* in the middle of a fork or an exec */
+	settle_uncovered(row);
+	return true;
 }

@@ -16,7 +16,7 @@
 #include "watch/suspects.h"
 
 #define TREE_EVERY_NS NS_PER_SECOND
-#define TREE_STRANGERS_NS (250 * NS_PER_MS) /* sooner when a slot belongs to a process not seen yet */
+#define TREE_STRANGERS_NS (200 * NS_PER_MS) /* sooner when a slot or a process is not yet joined to its other half */
 #define LISTENERS_EVERY_NS (500 * NS_PER_MS)
 #define LISTENERS_STARTING_NS (100 * NS_PER_MS)
 #define PUBLISH_EVERY_NS NS_PER_SECOND
@@ -108,11 +108,11 @@ static void refresh_tree(struct service *service, int64_t now)
 
 	tree_refresh(&service->tree, &scope, now);
 	join_entries(service);
-	service->covered = false;
+	service->covered = service->unsettled = false;
 	for (unsigned i = 0; i < service->tree.count; i++) {
 		struct process_row *row = &service->tree.rows[i];
 
-		coverage_refresh(row, now);
+		service->unsettled |= !coverage_refresh(row, now);
 		if (row->role != PROCESS_CHILD && (row->coverage == COVERAGE_SHIM || row->coverage == COVERAGE_SLOTS))
 			service->covered = true;
 	}
@@ -133,7 +133,7 @@ static void look(struct service *service, int64_t now)
 	int64_t every = is_starting(service) ? LISTENERS_STARTING_NS : LISTENERS_EVERY_NS;
 	int64_t tree_age = now - service->tree_read;
 
-	if (!service->tree_read || tree_age >= TREE_EVERY_NS || (service->slots.strangers && tree_age >= TREE_STRANGERS_NS))
+	if (!service->tree_read || tree_age >= TREE_EVERY_NS || ((service->slots.strangers || service->unsettled) && tree_age >= TREE_STRANGERS_NS))
 		refresh_tree(service, now);
 	if (!service->listeners_read || now - service->listeners_read >= every) {
 		listeners_refresh(&service->listeners, &service->tree, now);

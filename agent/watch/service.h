@@ -28,7 +28,8 @@ struct service {
 	struct listeners listeners;
 	struct port_check port;
 	struct verdicts verdicts;
-	bool covered;
+	bool covered;   /* a process that counts leaves traces */
+	bool unsettled; /* a process is too young to tell */
 	/* when facts were first seen; 0 = they do not hold (CLOCK_BOOTTIME ns) */
 	int64_t exited, suspended, main_waiting;
 	/* usage of the service, from the last pass over its processes */

@@ -61,12 +61,12 @@ static void follow(struct slots *slots, uint32_t index, struct notebook_track *t
 
 	if (!view_slot(&slots->view, index, &record))
 		return;
-	notebook_track_open(track);
 	if (!slot->known || slot->record.claim != record.claim) {
 		*slot = (struct slot_now){.row = UINT32_MAX};
-		adopt(track, &record, now);
+		adopt(track, &record, now); /* before the track is opened: what the agent before left must check */
 		slots->strangers = true;
 	}
+	notebook_track_open(track);
 	slot->moved = track->entries != record.entries;
 	if (slot->moved || track->call != record.call) {
 		track->since = now;

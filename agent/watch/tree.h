@@ -29,6 +29,7 @@ struct process_row {
 	enum process_role role;
 	enum coverage coverage;
 	bool coverage_known, coverage_told;
+	int64_t uncovered;     /* CLOCK_BOOTTIME ns since when the shim is not found in it, 0 = it is */
 	char why[TREE_WHY];    /* why it is not covered by the shim and what to do */
 	bool readable;         /* its memory can be read */
 	bool readable_known;

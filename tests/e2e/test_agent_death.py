@@ -125,13 +125,15 @@ def test_a_stopped_agent_is_replaced(run):
     assert is_running(main) and comm(main) == "sleep"
 
 
-def test_a_crash_loop_ends_in_a_bare_agent(run):
-    started = run(["/bin/sleep", "1000"])
+def test_a_crash_loop_ends_in_a_bare_agent(run, place):
+    started = run(services.python_http(place).command)
+    started.wait_ready()
     main, agent = started.main(), started.agent()
     for _ in range(3):
-        os.kill(agent, signal.SIGKILL)
+        os.kill(agent, signal.SIGSEGV)
         agent, _ = next_agent(started, agent)
     answer = started.get("/livez")
     assert answer.status == 200 and answer.headers["Lifesign-Verdict"] == "unknown"
+    wait_until(lambda: "bare" in started.err(), 2, started.said)
+    assert started.status()["live"]["verdict"] == "unknown" and started.get("/startupz").status == 200
     assert is_running(main)
-    assert "bare" in started.err()

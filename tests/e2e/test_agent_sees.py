@@ -56,14 +56,9 @@ def test_ages_of_waits_grow(run):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="changes its user")
-def test_root_without_ptrace_reads_a_foreign_user_through_a_reader(run, place):
+def test_root_without_ptrace_reads_a_foreign_user_through_a_reader(run):
     """The agent is root without CAP_SYS_PTRACE, the service another user: a reader under that user looks."""
-    wrapper = place.file("lifesign", f'#!/bin/sh\nexec {" ".join(NO_PTRACE)} {lifesign.BIN} "$@"\n', 0o755)
-    original, lifesign.BIN = lifesign.BIN, wrapper
-    try:
-        started = run([*NOBODY, LOCKERS])
-    finally:
-        lifesign.BIN = original
+    started = run([*NOBODY, LOCKERS], wrap=NO_PTRACE)
     threads = wait_named(started, all_read)
     agent = started.agent()
     caps = int(re.search(r"CapEff:\s*(\w+)", open(f"/proc/{agent}/status", encoding="ascii").read())[1], 16)
