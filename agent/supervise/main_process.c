@@ -65,21 +65,23 @@ static void main_ended(struct supervisor *supervisor, int status)
 		supervisor->main = 0;
 }
 
-/* Stopped by the terminal: give way to the shell above us, or go on where there is none to continue it. */
+/* A group without a shell above it is orphaned, and the kernel does not stop it for the terminal's sake. With us
+ * in between COMMAND's group is none: it is continued as if nothing had been. Not when it would only stop again. */
+static bool should_not_have_stopped(const struct terminal *terminal, int number)
+{
+	return (number == SIGTSTP || (terminal->fd < 0 && number != SIGSTOP)) && !terminal_has_shell(terminal);
+}
+
+/* COMMAND has stopped: on a terminal we follow, so that the shell above takes over until it continues us. */
 static void main_stopped(struct supervisor *supervisor, int number)
 {
 	const struct terminal *terminal = &supervisor->terminal;
 	pid_t group = supervisor->main_group;
-	bool wants_terminal = number == SIGTTIN || number == SIGTTOU;
+	bool may_have_terminal = (number == SIGTTIN || number == SIGTTOU) && terminal_is_ours(terminal);
 
-	if (terminal->fd < 0)
-		return;
-	if (!(wants_terminal && terminal_is_ours(terminal))) {
-		if (!terminal_has_shell(terminal)) {
-			if (number == SIGTSTP)
-				(void)kill(-group, SIGCONT); /* without us its group would be orphaned, and not stop */
+	if (!may_have_terminal && !should_not_have_stopped(terminal, number)) {
+		if (terminal->fd < 0 || !terminal_has_shell(terminal))
 			return;
-		}
 		terminal_take(terminal, group);
 		terminal_stop_ourselves(number);
 	}

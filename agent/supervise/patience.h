@@ -47,10 +47,11 @@ struct patience_crashes {
 	int64_t at[PATIENCE_CRASHES]; /* CLOCK_MONOTONIC ns, newest first, 0 = none */
 	bool bare;
 	int64_t started; /* of the agent that runs */
-	unsigned quick;  /* agents in a row that died within PATIENCE_QUICK_NS */
+	unsigned quick;  /* agents in a row that died too soon to have been of any use */
 };
 
 #define PATIENCE_QUICK_NS (50 * NS_PER_MS)
+#define PATIENCE_QUICK_KILL_NS (5 * NS_PER_MS) /* one that was killed from outside may have answered by then */
 
 void patience_started(struct patience_crashes *crashes, int64_t now);
 

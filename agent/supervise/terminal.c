@@ -44,8 +44,6 @@ bool terminal_has_shell(const struct terminal *terminal)
 {
 	pid_t session = getsid(0), ancestor = getppid();
 
-	if (terminal->fd < 0)
-		return false;
 	for (int i = 0; i < ANCESTORS && ancestor > 0 && getpgid(ancestor) == terminal->own_group; i++) {
 		struct proc_stat stat;
 

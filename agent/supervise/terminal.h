@@ -27,7 +27,7 @@ void terminal_give(const struct terminal *terminal, pid_t group);
 /* Takes it back if `group`, or nobody that lives, has it. */
 void terminal_take(const struct terminal *terminal, pid_t group);
 
-/* Somebody above us watches jobs: what we stop will be continued. */
+/* Somebody above us watches jobs: what stops will be continued. Else the kernel would not have stopped COMMAND. */
 bool terminal_has_shell(const struct terminal *terminal);
 
 /* Stops our whole group by `number`, as the terminal stopped COMMAND's; returns when we were continued. */
