@@ -116,8 +116,9 @@ static long receive(long fd, struct segment_grant *grant)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = {.bytes = {0}};
 	struct iovec part = {grant, sizeof(*grant)};
+	/* room for one descriptor exactly: padding would hold a second, which would stay open */
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
+				 .msg_controllen = CMSG_LEN(sizeof(int))};
 	long bytes = RAW3(recvmsg, fd, &message, MSG_CMSG_CLOEXEC);
 
 	if (bytes < 0 || message.msg_controllen < CMSG_LEN(sizeof(int)) || control.header.cmsg_level != SOL_SOCKET ||
@@ -125,7 +126,7 @@ static long receive(long fd, struct segment_grant *grant)
 		return -1;
 	long memory = lift(*(int *)CMSG_DATA(&control.header));
 
-	if (memory >= 0 && (bytes != sizeof(*grant) || grant->magic != SEGMENT_MAGIC)) {
+	if (memory >= 0 && (bytes != sizeof(*grant) || grant->magic != SEGMENT_MAGIC || (message.msg_flags & MSG_CTRUNC))) {
 		RAW1(close, memory);
 		return -1;
 	}
@@ -152,7 +153,8 @@ bool join_check(void *base, uint64_t bytes, struct shim_segment *segment)
 	    header->slot_bytes != SEGMENT_SLOT_BYTES || header->segment_bytes != bytes)
 		return false;
 	if (!is_table(process_offset, process_count, SEGMENT_PROCESS_BYTES, bytes, SEGMENT_SLOTS_MAX) ||
-	    !is_table(slot_offset, slot_count, SEGMENT_SLOT_BYTES, bytes, SEGMENT_SLOTS_MAX))
+	    !is_table(slot_offset, slot_count, SEGMENT_SLOT_BYTES, bytes, SEGMENT_SLOTS_MAX) ||
+	    process_offset + (uint64_t)process_count * SEGMENT_PROCESS_BYTES > slot_offset)
 		return false;
 	segment->processes = (struct segment_process *)((char *)base + process_offset);
 	segment->slots = (struct segment_slot *)((char *)base + slot_offset);
