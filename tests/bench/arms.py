@@ -50,14 +50,9 @@ def beats(run):
 
 
 def settled_beats(run):
-    """After two ticks without any: the load has ended."""
-    last = -1
-    while True:
-        now = beats(run)
-        if now == last:
-            return now
-        last = now
-        time.sleep(0.25)
+    """Once the ticks have seen all of the load that has just ended."""
+    time.sleep(0.5)
+    return beats(run)
 
 
 def rounds_of(arms, rounds, measure):
@@ -71,8 +66,8 @@ def rounds_of(arms, rounds, measure):
     return found
 
 
-def wrk(port, path="/", connections=8, seconds=1.5, close=False):
-    """One run on the load's CPU: requests, us, p50, p99, p999 (µs), all answered 200."""
+def wrk(port, path="/", connections=8, seconds=1, close=False):
+    """One run (whole seconds) on the load's CPU: requests, us, p50, p99, p999 (µs), all answered 200."""
     words = ["/usr/bin/wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", os.path.join(HERE, "wrk.lua")]
     words += ["-H", "Connection: close"] if close else []
     out = subprocess.run(pinned(LOAD_CPU, [*words, f"http://127.0.0.1:{port}{path}"]), capture_output=True, text=True,

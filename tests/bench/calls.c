@@ -205,6 +205,20 @@ static void run_fork(unsigned long turns)
 	}
 }
 
+/* A child that does something: it becomes a process of the service. */
+static void run_fork_call(unsigned long turns)
+{
+	while (turns--) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			(void)poll(NULL, 0, 0);
+			_exit(0);
+		}
+		need(pid > 0 && waitpid(pid, NULL, 0) == pid, "fork");
+	}
+}
+
 static void run_spawn(unsigned long turns)
 {
 	char name[] = "/bin/true";
@@ -234,6 +248,7 @@ static const struct loop {
 	{"ping_pong", run_ping_pong, start_partner, true},
 	{"thread", run_thread, NULL, false},
 	{"fork", run_fork, NULL, false},
+	{"fork_call", run_fork_call, NULL, false},
 	{"spawn", run_spawn, NULL, false},
 };
 

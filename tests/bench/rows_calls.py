@@ -17,12 +17,12 @@ CALLGRIND_TURNS = (1000, 11000)
 class Looper:
     """A running `calls LOOP` that turns as often as it is told."""
 
-    def __init__(self, name, shim, place):
+    def __init__(self, name, shim, place, lifesign_cpu=SERVER_CPU):
         command = pinned(LOAD_CPU, [program("calls"), name])
         if shim:
             command = lifesign_run(place) + command
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        stderr=subprocess.DEVNULL, env=clean_environment(), preexec_fn=on_cpu(SERVER_CPU))
+                                        stderr=subprocess.DEVNULL, env=clean_environment(), preexec_fn=on_cpu(lifesign_cpu))
         said = json.loads(self.process.stdout.readline())
         assert said["shim"] == shim, f"the shim is {'not ' if shim else ''}mapped: {said}"
         self.turns = 1
@@ -71,16 +71,16 @@ def instructions(name, shim):
 class Row:
     """A loop of calls.c; `counted`: callgrind can tell its instructions (one process, no waiting)."""
 
-    def __init__(self, loop, what, goal, counted=True, unit="ns", rounds=61):
-        self.name, self.loop, self.what, self.goal = f"call:{loop}", loop, what, goal
-        self.counted, self.unit, self.rounds = counted, unit, rounds
+    def __init__(self, loop, what, goal, counted=True, unit="ns", rounds=61, name=None, lifesign_cpu=SERVER_CPU):
+        self.name, self.loop, self.what, self.goal = f"call:{name or loop}", loop, what, goal
+        self.counted, self.unit, self.rounds, self.lifesign_cpu = counted, unit, rounds, lifesign_cpu
 
     def measure(self, rounds=None):
         place = Place()
         scale = {"ns": 1, "µs": 1000}[self.unit]
         try:
             with contextlib.ExitStack() as stack:
-                arms = {name: stack.enter_context(Looper(self.loop, name == "ours", place))
+                arms = {name: stack.enter_context(Looper(self.loop, name == "ours", place, self.lifesign_cpu))
                         for name in ("base", "control", "ours")}
                 arms["base"].calibrate()
                 for arm in arms.values():
@@ -106,5 +106,8 @@ ROWS = [
     Row("ping_pong", "cond ping-pong (2 waits, 1 lock)", Goal("added", 13, 18), counted=False),
     Row("thread", "pthread_create+join", None),
     Row("fork", "fork+_exit+waitpid", Goal("ratio", 1.15), counted=False, unit="µs"),
-    Row("spawn", "process start (posix_spawn true)", Goal("added", 100), counted=False, unit="µs"),
+    Row("fork_call", "fork+poll+_exit+waitpid", Goal("ratio", 1.15), counted=False, unit="µs"),
+    Row("spawn", "process start (posix_spawn true), one core", Goal("added", 100), counted=False, unit="µs", name="spawn_near",
+        lifesign_cpu=LOAD_CPU),
+    Row("spawn", "process start, supervisor elsewhere", Goal("added", 100), counted=False, unit="µs", name="spawn_far"),
 ]
