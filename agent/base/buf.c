@@ -122,7 +122,8 @@ void buf_double(struct buf *buf, double number, const char *not_finite)
 void buf_seconds(struct buf *buf, int64_t ns)
 {
 	uint64_t ms = ns > 0 ? (uint64_t)(ns / NS_PER_MS) : 0;
-	char decimals[4] = {'.', (char)('0' + ms / 100 % 10), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10)};
+	char decimals[4] = {
+		'.', (char)('0' + ms / 100 % 10), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10)};
 
 	buf_uint(buf, ms / 1000);
 	buf_add(buf, decimals, sizeof decimals);

@@ -25,8 +25,13 @@ static size_t plain_run(const char *text, size_t left)
 /* One character that plain_run stopped at; returns its bytes. */
 static size_t write_special(struct buf *out, const char *text, size_t left)
 {
-	static const char escapes[][3] = {['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f",
-		['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\"};
+	static const char escapes[][3] = {['\b'] = "\\b",
+		['\t'] = "\\t",
+		['\n'] = "\\n",
+		['\f'] = "\\f",
+		['\r'] = "\\r",
+		['"'] = "\\\"",
+		['\\'] = "\\\\"};
 	unsigned char byte = (unsigned char)text[0];
 	size_t bytes = utf8_character(text, left);
 
@@ -139,7 +144,8 @@ void json_time(struct json *json, const char *key, int64_t wall_ns)
 	struct tm utc;
 	char text[48];
 
-	if (wall_ns < 0 || !gmtime_r(&seconds, &utc) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc)) {
+	if (wall_ns < 0 || !gmtime_r(&seconds, &utc) ||
+		!strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc)) {
 		json_null(json, key);
 		return;
 	}

@@ -5,8 +5,8 @@
 
 /* Lead bytes and what they allow: RFC 3629, table 3-7 of Unicode (no surrogates, no overlong forms). */
 static const struct {
-	uint8_t first, last;  /* lead byte */
-	uint8_t low, high;    /* second byte */
+	uint8_t first, last; /* lead byte */
+	uint8_t low, high;   /* second byte */
 	uint8_t bytes;
 } leads[] = {
 	{0xc2, 0xdf, 0x80, 0xbf, 2},

@@ -33,7 +33,8 @@ void sheet_begin_metric(struct sheet *sheet, const struct metric *metric)
 {
 	sheet->metric = metric;
 	write_comment(sheet, "HELP", metric->help);
-	write_comment(sheet, "TYPE", sheet->openmetrics ? types[metric->type].openmetrics : types[metric->type].text);
+	write_comment(
+		sheet, "TYPE", sheet->openmetrics ? types[metric->type].openmetrics : types[metric->type].text);
 	if (sheet->openmetrics && metric->unit)
 		write_comment(sheet, "UNIT", metric->unit);
 }

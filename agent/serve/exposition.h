@@ -29,7 +29,7 @@ struct label {
 struct sheet {
 	struct buf *out;
 	bool openmetrics;
-	const char *app;           /* first label of each sample; NULL: none */
+	const char *app;             /* first label of each sample; NULL: none */
 	const struct metric *metric; /* the samples now written belong to it */
 };
 

@@ -24,7 +24,8 @@ void guard_stop(struct guard *guard)
 		return;
 	free(guard->guests);
 	guard->guests = NULL;
-	(void)pthread_mutex_destroy(&guard->lock); /* fails for a held one only, and nobody is left to hold it */
+	(void)pthread_mutex_destroy(
+		&guard->lock); /* fails for a held one only, and nobody is left to hold it */
 }
 
 static void note_peer(struct guest *guest, const struct sockaddr *peer)
@@ -44,14 +45,16 @@ static void note_peer(struct guest *guest, const struct sockaddr *peer)
 		memcpy(guest->address, mapped, sizeof mapped);
 		memcpy(guest->address + 12, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
 	}
-	if (memcmp(address, mapped, sizeof mapped) == 0 ? address[12] == 127 :
-			memcmp(address, &in6addr_loopback, sizeof in6addr_loopback) == 0)
+	if (memcmp(address, mapped, sizeof mapped) == 0 && address[12] == 127)
+		guest->kind = PEER_LOOPBACK;
+	if (memcmp(address, &in6addr_loopback, sizeof in6addr_loopback) == 0)
 		guest->kind = PEER_LOOPBACK;
 }
 
 static int64_t idle_seconds(const struct guest *guest, int64_t now)
 {
-	return (now - __atomic_load_n(&guest->since, __ATOMIC_RELAXED)) / NS_PER_SECOND; /* a number on its own */
+	return (now - __atomic_load_n(&guest->since, __ATOMIC_RELAXED)) /
+	       NS_PER_SECOND; /* a number on its own */
 }
 
 static bool has_been_answered(const struct guest *guest)
@@ -67,7 +70,7 @@ static bool is_polite(const struct guest *guest, int64_t now)
 static bool is_same_client(const struct guest *guest, const struct guest *other)
 {
 	return guest->kind != PEER_UNIX && other->kind != PEER_UNIX &&
-		memcmp(guest->address, other->address, sizeof guest->address) == 0;
+	       memcmp(guest->address, other->address, sizeof guest->address) == 0;
 }
 
 /* First who only idles after an answer, then who has been here longest. */
@@ -77,7 +80,8 @@ static bool is_missed_less(const struct guest *guest, const struct guest *other,
 		return true;
 	if (is_polite(guest, now) != is_polite(other, now))
 		return is_polite(guest, now);
-	return __atomic_load_n(&guest->since, __ATOMIC_RELAXED) < __atomic_load_n(&other->since, __ATOMIC_RELAXED);
+	return __atomic_load_n(&guest->since, __ATOMIC_RELAXED) <
+	       __atomic_load_n(&other->since, __ATOMIC_RELAXED);
 }
 
 /* The library sees the end of the connection and closes it; nothing is closed under its hands. */
@@ -141,7 +145,7 @@ struct guest *guard_admit(struct guard *guard, int fd, const struct sockaddr *pe
 
 void guard_touch(struct guest *guest, int64_t now)
 {
-	__atomic_store_n(&guest->since, now, __ATOMIC_RELAXED);        /* a number on its own */
+	__atomic_store_n(&guest->since, now, __ATOMIC_RELAXED);                    /* a number on its own */
 	__atomic_store_n(&guest->requests, guest->requests + 1, __ATOMIC_RELAXED); /* one writer */
 	guest->uploaded = 0;
 }
@@ -165,7 +169,8 @@ unsigned guard_reap(struct guard *guard, int64_t now)
 	for (struct guest *guest = guard->guests; guest < guard->guests + guard->top; guest++) {
 		if (guest->fd < 0 || guest->doomed)
 			continue;
-		if (idle_seconds(guest, now) < (has_been_answered(guest) ? GUARD_IDLE_SECONDS : GUARD_FRESH_SECONDS))
+		if (idle_seconds(guest, now) <
+			(has_been_answered(guest) ? GUARD_IDLE_SECONDS : GUARD_FRESH_SECONDS))
 			continue;
 		end_connection_locked(guard, guest);
 		ended++;

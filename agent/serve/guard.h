@@ -27,13 +27,14 @@ enum {
 };
 
 struct guest {
-	int fd; /* -1: a free place */
+	int fd;      /* -1: a free place */
 	bool doomed; /* shut down; the library has not closed it yet */
 	enum peer_kind kind;
 	uint8_t address[16]; /* IPv6 or mapped IPv4 */
 	size_t uploaded;     /* owner: HTTP thread */
-	int64_t since;       /* atomic: HTTP thread writes, reaper reads: CLOCK_BOOTTIME ns of the last request, at first of the connect */
-	unsigned requests;   /* atomic: as since */
+	int64_t since; /* atomic: HTTP thread writes, reaper reads: CLOCK_BOOTTIME ns of the last request, at
+			  first of the connect */
+	unsigned requests; /* atomic: as since */
 };
 
 struct guard {

@@ -20,6 +20,7 @@
 #include "serve/route.h"
 
 enum {
+	CONNECTION_BYTES = 16 * 1024,  /* for both heads; the library clears them for each request */
 	UPLOAD_BYTES = 64 * 1024,      /* read and thrown away before a request with a body is answered */
 	BODY_BYTES = 64 * 1024 * 1024, /* bound of one answer: 65536 threads are about 20 MB */
 	LOG_BYTES = 4096               /* a longer line is left out */
@@ -58,7 +59,8 @@ static struct MHD_Response *new_response(struct buf *body, const char *content_t
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
-		(void)MHD_add_response_header(response, headers[i].name, headers[i].value); /* lost without memory */
+		(void)MHD_add_response_header(
+			response, headers[i].name, headers[i].value); /* lost without memory */
 	(void)MHD_add_response_header(response, "Content-Type", content_type);
 	return response;
 }
@@ -71,8 +73,8 @@ void http_destroy_rendered(void *rendered)
 	free(page);
 }
 
-static struct page *render_page(const struct visit *visit, const struct standing *standing,
-	const struct request *request)
+static struct page *render_page(
+	const struct visit *visit, const struct standing *standing, const struct request *request)
 {
 	struct reply reply = {.code = 500};
 	struct page *page = malloc(sizeof *page);
@@ -84,7 +86,8 @@ static struct page *render_page(const struct visit *visit, const struct standing
 	page->response = new_response(&reply.body, reply.content_type);
 	page->code = reply.code;
 	if (page->response) {
-		(void)MHD_add_response_header(page->response, "Lifesign-Verdict", verdict_text(standing->verdict));
+		(void)MHD_add_response_header(
+			page->response, "Lifesign-Verdict", verdict_text(standing->verdict));
 		return page;
 	}
 	free(page);
@@ -92,8 +95,8 @@ static struct page *render_page(const struct visit *visit, const struct standing
 }
 
 /* The page of this snapshot that all requests share; the first one makes it. NULL: no memory. */
-static struct page *shared_page(const struct visit *visit, const struct standing *standing,
-	const struct request *request, void **place)
+static struct page *shared_page(
+	const struct visit *visit, const struct standing *standing, const struct request *request, void **place)
 {
 	void *present = __atomic_load_n(place, __ATOMIC_ACQUIRE); /* pairs with the exchange below */
 	struct page *made;
@@ -109,7 +112,8 @@ static struct page *shared_page(const struct visit *visit, const struct standing
 	return present;
 }
 
-static enum MHD_Result add_parameter(void *request, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result add_parameter(
+	void *request, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	(void)kind; /* only parameters are asked for */
 	request_add_parameter(request, name, value);
@@ -125,15 +129,41 @@ static enum MHD_Result add_header(void *request, enum MHD_ValueKind kind, const 
 
 static void read_request(struct request *request, const struct visit *visit)
 {
-	(void)MHD_get_connection_values(visit->connection, MHD_GET_ARGUMENT_KIND, add_parameter, request); /* a count */
+	(void)MHD_get_connection_values(
+		visit->connection, MHD_GET_ARGUMENT_KIND, add_parameter, request); /* a count */
 	if (!(visit->route->flags & ROUTE_HEADERS))
 		return;
 	(void)MHD_get_connection_values(visit->connection, MHD_HEADER_KIND, add_header, request); /* a count */
 	request_decide_details(request, visit->peer, visit->service->setup.details);
 }
 
-/* An answer that depends on nothing; `allow` NULL: no such header. Returns the code, 0 when none was queued. */
-static unsigned queue_text(const struct visit *visit, unsigned code, const char *text, const char *allow)
+/* While the snapshot is held; NULL: none was published yet. */
+static struct standing stand(const struct visit *visit, const struct snapshot *snapshot)
+{
+	int64_t beat = snapshot ? snapshot_last_beat() : 0;
+
+	if (!snapshot)
+		snapshot = visit->service->nothing_yet;
+	return standing_of(snapshot, visit->now, beat, visit->service->setup.tick_ns);
+}
+
+static void add_headers_of_route(struct MHD_Response *response, const struct visit *visit, unsigned code)
+{
+	enum verdict verdict;
+
+	if (code == 405)
+		(void)MHD_add_response_header(response, "Allow", visit->route->allow); /* lost without memory */
+	if (!visit->route || !visit->route->render)
+		return;
+	snapshot_reader_enter();
+	verdict = stand(visit, snapshot_hold()).verdict;
+	snapshot_release();
+	(void)MHD_add_response_header(
+		response, "Lifesign-Verdict", verdict_text(verdict)); /* lost without memory */
+}
+
+/* An answer that is no endpoint's own. Returns the code, 0 when none was queued. */
+static unsigned queue_text(const struct visit *visit, unsigned code, const char *text)
 {
 	struct MHD_Response *response;
 	struct buf body;
@@ -143,8 +173,7 @@ static unsigned queue_text(const struct visit *visit, unsigned code, const char 
 	response = new_response(&body, "text/plain; charset=utf-8");
 	if (!response)
 		return 0;
-	if (allow)
-		(void)MHD_add_response_header(response, "Allow", allow); /* lost without memory */
+	add_headers_of_route(response, visit, code);
 	if (MHD_queue_response(visit->connection, code, response) == MHD_NO)
 		code = 0;
 	MHD_destroy_response(response);
@@ -155,15 +184,17 @@ static unsigned queue_text(const struct visit *visit, unsigned code, const char 
 static unsigned queue_page(const struct visit *visit, const struct request *request, struct snapshot *snapshot)
 {
 	struct snapshot *seen = snapshot ? snapshot : visit->service->nothing_yet;
-	struct standing standing =
-		standing_of(seen, visit->now, snapshot ? snapshot_last_beat() : 0, visit->service->setup.tick_ns);
+	struct standing standing = stand(visit, snapshot);
 	int index = route_shared_index(visit->route, request, standing.freshness);
-	struct page *page = index < 0 ? render_page(visit, &standing, request) :
-		shared_page(visit, &standing, request, &seen->rendered[index]);
+	struct page *page;
 	unsigned code;
 
+	if (index < 0)
+		page = render_page(visit, &standing, request);
+	else
+		page = shared_page(visit, &standing, request, &seen->rendered[index]);
 	if (!page)
-		return queue_text(visit, 500, "out of memory\n", NULL);
+		return queue_text(visit, 500, "out of memory\n");
 	code = page->code;
 	if (MHD_queue_response(visit->connection, code, page->response) == MHD_NO)
 		code = 0;
@@ -178,14 +209,14 @@ static unsigned answer(const struct visit *visit)
 	unsigned code;
 
 	if (!visit->route)
-		return queue_text(visit, 404, "404 page not found\n", NULL);
+		return queue_text(visit, 404, "404 page not found\n");
 	if (!(visit->route->methods & request_method(visit->method)))
-		return queue_text(visit, 405, "405 method not allowed\n", visit->route->allow);
+		return queue_text(visit, 405, "405 method not allowed\n");
 	if (visit->route->flags & ROUTE_RELOAD) {
 		if (!visit->service->setup.on_reload)
-			return queue_text(visit, 404, "404 page not found\n", NULL);
+			return queue_text(visit, 404, "404 page not found\n");
 		visit->service->setup.on_reload();
-		return queue_text(visit, 202, "reload asked for\n", NULL);
+		return queue_text(visit, 202, "reload asked for\n");
 	}
 	read_request(&request, visit);
 	snapshot_reader_enter();
@@ -204,7 +235,8 @@ static void log_request(const char *method, const char *url, unsigned code)
 	buf_printable(&text, url);
 	buf_format(&text, " %u", code);
 	if (!text.failed)
-		log_emit(&(const struct log_line){.level = LOG_LEVEL_INFO, .event = "request", .detail = text.data});
+		log_emit(&(const struct log_line){
+			.level = LOG_LEVEL_INFO, .event = "request", .detail = text.data});
 	buf_free(&text);
 }
 
@@ -216,11 +248,23 @@ static struct guest *guest_of(struct MHD_Connection *connection)
 	return info ? info->socket_context : NULL;
 }
 
+static enum peer_kind peer_of(const struct http_listener *listener, const struct guest *guest)
+{
+	if (listener->is_unix)
+		return PEER_UNIX;
+	return guest ? guest->kind : PEER_REMOTE;
+}
+
 static enum MHD_Result respond(const struct http_listener *listener, struct MHD_Connection *connection,
 	struct guest *guest, const char *url, const char *method)
 {
-	struct visit visit = {.connection = connection, .service = listener->service, .method = method,
-		.peer = listener->is_unix ? PEER_UNIX : guest ? guest->kind : PEER_REMOTE, .now = clock_boot_ns()};
+	struct visit visit = {
+		.connection = connection,
+		.service = listener->service,
+		.method = method,
+		.peer = peer_of(listener, guest),
+		.now = clock_boot_ns(),
+	};
 	unsigned code;
 
 	if (guest)
@@ -289,8 +333,8 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
  * listening socket down at the end, for every process that shares it. No time-out of the library's: the
  * guard's rules are by what a connection asked, not by when its last byte came.
  */
-int http_open(struct http_listener *listener, const struct http_service *service, const struct child_listener *on,
-	unsigned connections)
+int http_open(struct http_listener *listener, const struct http_service *service,
+	const struct child_listener *on, unsigned connections)
 {
 	int ret = guard_start(&listener->guard, connections);
 
@@ -299,8 +343,9 @@ int http_open(struct http_listener *listener, const struct http_service *service
 	listener->service = service;
 	listener->is_unix = on->kind == LISTENER_UNIX;
 	errno = 0;
-	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request,
-		listener, MHD_OPTION_LISTEN_SOCKET, on->fd, MHD_OPTION_CONNECTION_LIMIT, connections,
+	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL,
+		on_request, listener, MHD_OPTION_LISTEN_SOCKET, on->fd, MHD_OPTION_CONNECTION_LIMIT,
+		connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_END);
 	if (listener->daemon)
 		return 0;

@@ -31,8 +31,8 @@ struct http_listener {
  * Starts the thread; the caller has blocked the signals that it shall not see. `fd` stays the caller's and
  * is never shut down. 0 or -errno.
  */
-int http_open(struct http_listener *listener, const struct http_service *service, const struct child_listener *on,
-	unsigned connections);
+int http_open(struct http_listener *listener, const struct http_service *service,
+	const struct child_listener *on, unsigned connections);
 
 /* Stops accepting, ends every connection and the thread; does nothing to one that is closed. */
 void http_close(struct http_listener *listener);

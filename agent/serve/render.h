@@ -29,8 +29,8 @@ struct reply {
 	struct buf body;
 };
 
-typedef void render_function(struct reply *reply, const struct standing *standing, const struct request *request,
-	const struct render_setup *setup);
+typedef void render_function(struct reply *reply, const struct standing *standing,
+	const struct request *request, const struct render_setup *setup);
 
 render_function render_livez, render_readyz, render_startupz; /* render_checks.c */
 render_function render_health;                                /* render_health.c */

@@ -75,8 +75,8 @@ static void end_with(struct reply *reply, enum probe probe, bool ok)
 }
 
 /* Every check of the probe; a failure that no check explains cannot be excluded. */
-static void write_all(struct reply *reply, const struct standing *standing, enum probe probe,
-	const struct request *request)
+static void write_all(
+	struct reply *reply, const struct standing *standing, enum probe probe, const struct request *request)
 {
 	unsigned failing = 0, forgiven = 0;
 
@@ -120,8 +120,8 @@ static void write_one(struct reply *reply, const struct standing *standing, enum
 	end_with(reply, probe, false);
 }
 
-static void render_probe(struct reply *reply, const struct standing *standing, enum probe probe,
-	const struct request *request)
+static void render_probe(
+	struct reply *reply, const struct standing *standing, enum probe probe, const struct request *request)
 {
 	reply->content_type = "text/plain; charset=utf-8";
 	if (request->check) {

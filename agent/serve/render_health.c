@@ -79,14 +79,20 @@ static void write_listeners(struct json *json, const struct snapshot *snapshot)
 	json_array_end(json);
 }
 
+static const char *live_status(const struct standing *standing)
+{
+	if (!standing->ok[PROBE_LIVEZ])
+		return "fail";
+	return standing->verdict == VERDICT_ALIVE ? "pass" : "warn";
+}
+
 static void write_checks(struct json *json, const struct standing *standing, const struct request *request)
 {
 	bool ready = standing->ok[PROBE_READYZ], started = standing->ok[PROBE_STARTUPZ];
-	const char *live_status = !standing->ok[PROBE_LIVEZ] ? "fail" :
-		standing->verdict == VERDICT_ALIVE ? "pass" : "warn";
+	const char *verdict = verdict_text(standing->verdict);
 
 	json_object(json, "checks");
-	write_state(json, standing, request, PROBE_LIVEZ, "live:verdict", verdict_text(standing->verdict), live_status);
+	write_state(json, standing, request, PROBE_LIVEZ, "live:verdict", verdict, live_status(standing));
 	write_state(json, standing, request, PROBE_READYZ, "ready:state", ready ? "ready" : "not_ready",
 		ready ? "pass" : "fail");
 	write_state(json, standing, request, PROBE_STARTUPZ, "startup:state", started ? "started" : "starting",

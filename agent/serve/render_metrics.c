@@ -34,7 +34,8 @@ struct metric_row {
 };
 
 #define LABEL(name, value) ((const struct label[]){{name, value}, {NULL, NULL}})
-#define LABELS(name, value, name2, value2) ((const struct label[]){{name, value}, {name2, value2}, {NULL, NULL}})
+#define LABELS(name, value, name2, value2)                                                                     \
+	((const struct label[]){{name, value}, {name2, value2}, {NULL, NULL}})
 
 static void put_u32(struct sheet *sheet, const struct source *source)
 {
@@ -77,7 +78,8 @@ static void put_probe(struct sheet *sheet, const struct source *source)
 static void put_verdict(struct sheet *sheet, const struct source *source)
 {
 	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
-		sheet_put_uint(sheet, LABEL("verdict", verdict_text(verdict)), source->standing->verdict == verdict);
+		sheet_put_uint(
+			sheet, LABEL("verdict", verdict_text(verdict)), source->standing->verdict == verdict);
 }
 
 static bool is_listed(const struct source *source, enum probe probe, enum reason_code code)
@@ -100,8 +102,8 @@ static void put_reason(struct sheet *sheet, const struct source *source)
 			bool listed = is_listed(source, probe, code);
 
 			if (listed || probe_has_check(probe, code))
-				sheet_put_uint(sheet, LABELS("probe", probe_label(probe), "code", reason_text(code)),
-					listed);
+				sheet_put_uint(sheet,
+					LABELS("probe", probe_label(probe), "code", reason_text(code)), listed);
 		}
 	}
 }
@@ -118,9 +120,11 @@ static void put_reason_held(struct sheet *sheet, const struct source *source)
 				(answer->reasons[i].code != code || answer->reasons[i].held == HELD_NO))
 				i++;
 			if (i < answer->reason_count)
-				sheet_put_uint(sheet, ((const struct label[]){{"probe", probe_label(probe)},
-					{"code", reason_text(code)}, {"held", held_text(answer->reasons[i].held)},
-					{NULL, NULL}}), 1);
+				sheet_put_uint(sheet,
+					((const struct label[]){{"probe", probe_label(probe)},
+						{"code", reason_text(code)},
+						{"held", held_text(answer->reasons[i].held)}, {NULL, NULL}}),
+					1);
 		}
 	}
 }
@@ -128,7 +132,8 @@ static void put_reason_held(struct sheet *sheet, const struct source *source)
 static void put_workers(struct sheet *sheet, const struct source *source)
 {
 	for (enum thread_state state = 0; state < THREAD_STATE_COUNT; state++)
-		sheet_put_uint(sheet, LABEL("state", thread_state_text(state)), source->snapshot->workers.by_state[state]);
+		sheet_put_uint(sheet, LABEL("state", thread_state_text(state)),
+			source->snapshot->workers.by_state[state]);
 }
 
 static void put_processes(struct sheet *sheet, const struct source *source)
@@ -183,8 +188,10 @@ static void put_requests(struct sheet *sheet, const struct source *source)
 
 			(void)snprintf(code, sizeof code, "%u", route_counter_code(i)); /* 10 digits at most */
 			if (count > 0)
-				sheet_put_uint(sheet, LABELS("path", route_counter_path(path), "code",
-					route_counter_code(i) ? code : "other"), count);
+				sheet_put_uint(sheet,
+					LABELS("path", route_counter_path(path), "code",
+						route_counter_code(i) ? code : "other"),
+					count);
 		}
 	}
 }
@@ -203,7 +210,6 @@ static void put_build(struct sheet *sheet, const struct source *source)
 	sheet_put_uint(sheet, LABEL("version", LS_VERSION), 1);
 }
 
-
 #define AT(field) offsetof(struct snapshot, field)
 #define SELF(field) offsetof(struct self_usage, field)
 #define LISTENER(field) offsetof(struct snapshot_listener, field)
@@ -213,8 +219,10 @@ static const struct metric_row rows[] = {
 	{{"lifesign_ready", METRIC_GAUGE, NULL, "1 while readyz answers 200."}, put_probe, PROBE_READYZ},
 	{{"lifesign_startup", METRIC_GAUGE, NULL, "1 once start-up is done."}, put_probe, PROBE_STARTUPZ},
 	{{"lifesign_verdict", METRIC_GAUGE, NULL, "1 for the verdict that holds now."}, put_verdict, 0},
-	{{"lifesign_reason", METRIC_GAUGE, NULL, "1 for each reason that counts now, by probe."}, put_reason, 0},
-	{{"lifesign_reason_held", METRIC_GAUGE, NULL, "1 for each reason that does not count now, and what holds it."},
+	{{"lifesign_reason", METRIC_GAUGE, NULL, "1 for each reason that counts now, by probe."}, put_reason,
+		0},
+	{{"lifesign_reason_held", METRIC_GAUGE, NULL,
+		 "1 for each reason that does not count now, and what holds it."},
 		put_reason_held, 0},
 	{{"lifesign_workers", METRIC_GAUGE, NULL, "Threads of the service by state."}, put_workers, 0},
 	{{"lifesign_workers_peak", METRIC_GAUGE, NULL, "Most threads of the service at one time."}, put_u32,
@@ -223,45 +231,53 @@ static const struct metric_row rows[] = {
 		AT(workers.started)},
 	{{"lifesign_workers_finished", METRIC_COUNTER, NULL, "Threads of the service that ended."}, put_u64,
 		AT(workers.finished)},
-	{{"lifesign_beats", METRIC_COUNTER, NULL, "Calls that can block, entered by the service's threads."}, put_u64,
-		AT(beats_total)},
+	{{"lifesign_beats", METRIC_COUNTER, NULL, "Calls that can block, entered by the service's threads."},
+		put_u64, AT(beats_total)},
 	{{"lifesign_stuck_threads", METRIC_GAUGE, NULL, "Threads that wait for what may never come."}, put_u32,
 		AT(workers.stuck)},
-	{{"lifesign_lock_wait_seconds", METRIC_GAUGE, "seconds", "Longest present wait for a lock."}, put_double,
-		AT(lock_wait_seconds)},
-	{{"lifesign_threads_refused", METRIC_COUNTER, NULL, "Threads that found no free slot (see --slots)."}, put_u64,
-		AT(threads_refused)},
+	{{"lifesign_lock_wait_seconds", METRIC_GAUGE, "seconds", "Longest present wait for a lock."},
+		put_double, AT(lock_wait_seconds)},
+	{{"lifesign_threads_refused", METRIC_COUNTER, NULL, "Threads that found no free slot (see --slots)."},
+		put_u64, AT(threads_refused)},
 	{{"lifesign_processes", METRIC_GAUGE, NULL, "Processes of the service by coverage."}, put_processes, 0},
 	{{"lifesign_accept_queue", METRIC_GAUGE, NULL, "Connections that wait to be accepted, by listener."},
 		put_listeners, LISTENER(queue)},
-	{{"lifesign_accept_backlog", METRIC_GAUGE, NULL, "Connections that may wait to be accepted, by listener."},
+	{{"lifesign_accept_backlog", METRIC_GAUGE, NULL,
+		 "Connections that may wait to be accepted, by listener."},
 		put_listeners, LISTENER(backlog)},
 	{{"lifesign_process_cpu_seconds", METRIC_COUNTER, "seconds", "CPU time of the service's processes."},
 		put_double, AT(service_usage.cpu_seconds)},
-	{{"lifesign_process_resident_memory_bytes", METRIC_GAUGE, "bytes", "Resident memory of the service's processes."},
+	{{"lifesign_process_resident_memory_bytes", METRIC_GAUGE, "bytes",
+		 "Resident memory of the service's processes."},
 		put_u64, AT(service_usage.resident_bytes)},
 	{{"lifesign_process_open_fds", METRIC_GAUGE, NULL, "Open descriptors of the service's processes."},
 		put_service_fds, 0},
-	{{"lifesign_process_threads", METRIC_GAUGE, NULL, "Threads of the service's processes, seen or not."}, put_u32,
-		AT(service_usage.threads)},
+	{{"lifesign_process_threads", METRIC_GAUGE, NULL, "Threads of the service's processes, seen or not."},
+		put_u32, AT(service_usage.threads)},
 	{{"lifesign_transitions", METRIC_COUNTER, NULL, "Changes of an answer, by probe."}, put_transitions, 0},
-	{{"lifesign_http_requests", METRIC_COUNTER, NULL, "Requests answered, by path and status code."}, put_requests, 0},
-	{{"lifesign_agent_sweep_seconds", METRIC_GAUGE, "seconds", "Time that the last sweep over all slots took."},
+	{{"lifesign_http_requests", METRIC_COUNTER, NULL, "Requests answered, by path and status code."},
+		put_requests, 0},
+	{{"lifesign_agent_sweep_seconds", METRIC_GAUGE, "seconds",
+		 "Time that the last sweep over all slots took."},
 		put_double, AT(sweep_seconds)},
 	{{"lifesign_agent_overruns", METRIC_COUNTER, NULL, "Ticks that came late."}, put_u64, AT(overruns)},
-	{{"lifesign_agent_restarts", METRIC_COUNTER, NULL, "Agents that were replaced."}, put_u32, AT(agent_restarts)},
-	{{"lifesign_agent_tick_age_seconds", METRIC_GAUGE, "seconds", "Time since the agent's last finished tick."},
+	{{"lifesign_agent_restarts", METRIC_COUNTER, NULL, "Agents that were replaced."}, put_u32,
+		AT(agent_restarts)},
+	{{"lifesign_agent_tick_age_seconds", METRIC_GAUGE, "seconds",
+		 "Time since the agent's last finished tick."},
 		put_tick_age, 0},
 	{{"lifesign_build", METRIC_INFO, NULL, "Version of lifesign."}, put_build, 0},
-	{{"process_cpu_seconds", METRIC_COUNTER, "seconds", "CPU time of the agent."}, put_self, SELF(cpu_seconds)},
+	{{"process_cpu_seconds", METRIC_COUNTER, "seconds", "CPU time of the agent."}, put_self,
+		SELF(cpu_seconds)},
 	{{"process_resident_memory_bytes", METRIC_GAUGE, "bytes", "Resident memory of the agent."}, put_self,
 		SELF(resident_bytes)},
 	{{"process_virtual_memory_bytes", METRIC_GAUGE, "bytes", "Virtual memory of the agent."}, put_self,
 		SELF(virtual_bytes)},
-	{{"process_start_time_seconds", METRIC_GAUGE, "seconds", "When the agent began, since the epoch."}, put_self,
-		SELF(start_seconds)},
+	{{"process_start_time_seconds", METRIC_GAUGE, "seconds", "When the agent began, since the epoch."},
+		put_self, SELF(start_seconds)},
 	{{"process_open_fds", METRIC_GAUGE, NULL, "Open descriptors of the agent."}, put_self, SELF(open_fds)},
-	{{"process_max_fds", METRIC_GAUGE, NULL, "Most descriptors that the agent may open."}, put_self, SELF(max_fds)},
+	{{"process_max_fds", METRIC_GAUGE, NULL, "Most descriptors that the agent may open."}, put_self,
+		SELF(max_fds)},
 };
 
 static const char *const content_types[] = {
@@ -275,8 +291,10 @@ void render_metrics(struct reply *reply, const struct standing *standing, const 
 {
 	enum exposition exposition = request_exposition(request);
 	struct sheet sheet = {.out = &reply->body, .openmetrics = exposition != EXPOSITION_TEXT};
-	struct source source = {.standing = standing, .snapshot = standing->snapshot,
-		.request_counters = setup->request_counters, .self = self_measure()};
+	struct source source = {.standing = standing,
+		.snapshot = standing->snapshot,
+		.request_counters = setup->request_counters,
+		.self = self_measure()};
 
 	reply->code = 200;
 	reply->content_type = content_types[exposition];

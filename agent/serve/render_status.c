@@ -28,8 +28,8 @@ static void write_id(struct json *json, const char *key, int32_t id)
 		json_null(json, key);
 }
 
-static void write_detail(struct json *json, const struct request *request, const char *key, const char *text,
-	size_t size)
+static void write_detail(
+	struct json *json, const struct request *request, const char *key, const char *text, size_t size)
 {
 	if (request->details)
 		json_text_within(json, key, text, size);
@@ -64,11 +64,12 @@ static void write_reason(struct json *json, const struct standing *standing, con
 	json_object_end(json);
 }
 
-static void write_answer(struct json *json, const struct standing *standing, const struct request *request,
-	enum probe probe)
+static void write_answer(
+	struct json *json, const struct standing *standing, const struct request *request, enum probe probe)
 {
 	const struct snapshot_answer *answer = standing_answer(standing, probe);
-	const struct snapshot_reason stale = {.code = REASON_STALE, .since = standing->beat,
+	const struct snapshot_reason stale = {.code = REASON_STALE,
+		.since = standing->beat,
 		.detail = "the agent's sampler has not finished a tick for more than 10 s"};
 
 	json_object(json, probe_label(probe));
@@ -166,7 +167,8 @@ static void write_process(struct json *json, const struct standing *standing, co
 	json_text(json, "coverage", coverage_text(process->coverage));
 	write_detail(json, request, "coverage_why", process->coverage_why, sizeof process->coverage_why);
 	json_array(json, "threads");
-	for (uint32_t i = 0; i < process->thread_count && process->first_thread + i < snapshot->thread_count; i++)
+	for (uint32_t i = 0; i < process->thread_count && process->first_thread + i < snapshot->thread_count;
+		i++)
 		write_thread(json, standing, request, &snapshot->threads[process->first_thread + i]);
 	json_array_end(json);
 	json_object_end(json);

@@ -177,5 +177,5 @@ void request_decide_details(struct request *request, enum peer_kind peer, bool d
 		request->details = true;
 	else
 		request->details = peer == PEER_LOOPBACK && request->host_count == 1 &&
-			request->host_is_local && !request->forwarded;
+				   request->host_is_local && !request->forwarded;
 }

@@ -6,9 +6,11 @@
 #define READ_METHODS METHOD_GET | METHOD_HEAD, "GET, HEAD"
 
 static const struct route routes[] = {
-	{"/livez", {"/live", "/health/live", "/healthz"}, READ_METHODS, render_livez, ROUTE_CHECKS | ROUTE_SHARED},
+	{"/livez", {"/live", "/health/live", "/healthz"}, READ_METHODS, render_livez,
+		ROUTE_CHECKS | ROUTE_SHARED},
 	{"/readyz", {"/ready", "/health/ready"}, READ_METHODS, render_readyz, ROUTE_CHECKS | ROUTE_SHARED},
-	{"/startupz", {"/startup", "/health/startup"}, READ_METHODS, render_startupz, ROUTE_CHECKS | ROUTE_SHARED},
+	{"/startupz", {"/startup", "/health/startup"}, READ_METHODS, render_startupz,
+		ROUTE_CHECKS | ROUTE_SHARED},
 	{"/metrics", {NULL}, READ_METHODS, render_metrics, ROUTE_HEADERS},
 	{"/health", {NULL}, READ_METHODS, render_health, ROUTE_HEADERS | ROUTE_DETAILS | ROUTE_SHARED},
 	{"/health/status", {NULL}, READ_METHODS, render_status, ROUTE_HEADERS | ROUTE_DETAILS | ROUTE_SHARED},
@@ -79,7 +81,8 @@ void route_count(uint64_t *counters, const struct route *route, unsigned code)
 
 	while (column < SERVE_CODES - 1 && codes[column] != code)
 		column++;
-	__atomic_fetch_add(&counters[path * SERVE_CODES + column], 1, __ATOMIC_RELAXED); /* a number on its own */
+	__atomic_fetch_add(
+		&counters[path * SERVE_CODES + column], 1, __ATOMIC_RELAXED); /* a number on its own */
 }
 
 const char *route_counter_path(unsigned path)

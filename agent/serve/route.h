@@ -25,7 +25,7 @@ enum route_flag {
 struct route {
 	const char *path;
 	const char *aliases[ROUTE_ALIASES];
-	unsigned methods; /* enum request_method */
+	unsigned methods;  /* enum request_method */
 	const char *allow; /* the same in words */
 	render_function *render;
 	unsigned flags;

@@ -52,7 +52,7 @@ static void measure_start(struct self_usage *self)
 		at = strchr(at + 1, ' ');
 	if (at)
 		self->start_seconds = (double)(clock_wall_ns() - clock_boot_ns()) / NS_PER_SECOND +
-			strtod(at, NULL) / (double)sysconf(_SC_CLK_TCK);
+				      strtod(at, NULL) / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void measure_cpu(struct self_usage *self)
@@ -61,7 +61,7 @@ static void measure_cpu(struct self_usage *self)
 
 	if (getrusage(RUSAGE_SELF, &usage) == 0)
 		self->cpu_seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-			(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+				    (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 static void count_fds(struct self_usage *self)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,25 +21,26 @@
 enum {
 	CONNECTIONS_MOST = 1000, /* of one listener, about 5 KB each */
 	CONNECTIONS_LEAST = 32,
-	DESCRIPTORS_KEPT = 160,  /* for everything else that an agent opens */
-	REAP_SECONDS = 1
+	DESCRIPTORS_KEPT = 160, /* for everything else that an agent opens */
+	REAP_SECONDS = 1,
+	BIG_BYTES = 256 * 1024 /* blocks that go back to the kernel as soon as they are free */
 };
 
-static struct http_service service;                          /* immutable while a listener is open */
-static struct http_listener listeners[CHILD_LISTENERS];      /* owner: who starts and stops */
-static uint64_t own_counters[SERVE_COUNTERS];                /* atomic: for a setup without */
-static pthread_t reaper;                                     /* owner: who starts and stops */
-static bool reaper_runs;                                     /* owner: who starts and stops */
+static struct http_service service;                     /* immutable while a listener is open */
+static struct http_listener listeners[CHILD_LISTENERS]; /* owner: who starts and stops */
+static uint64_t own_counters[SERVE_COUNTERS];           /* atomic: for a setup without */
+static pthread_t reaper;                                /* owner: who starts and stops */
+static bool reaper_runs;                                /* owner: who starts and stops */
 static pthread_mutex_t end_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t end_comes;                             /* of CLOCK_MONOTONIC; with end_lock */
-static bool end;                                             /* guarded by end_lock */
+static pthread_cond_t end_comes; /* of CLOCK_MONOTONIC; with end_lock */
+static bool end;                 /* guarded by end_lock */
 
 /* Owns nothing; blocks on its clock only; stops when `end` says so. */
 static void *reaper_main(void *unused)
 {
 	struct timespec wake;
 
-	(void)unused; /* everything it needs is in this file */
+	(void)unused;                                              /* everything it needs is in this file */
 	(void)pthread_setname_np(pthread_self(), "lifesign-http"); /* a name only */
 	pthread_mutex_lock(&end_lock);
 	while (!end) {
@@ -81,7 +83,7 @@ static void stop_reaper(void)
 	end = true;
 	pthread_cond_signal(&end_comes);
 	pthread_mutex_unlock(&end_lock);
-	(void)pthread_join(reaper, NULL); /* fails for a thread that does not exist only */
+	(void)pthread_join(reaper, NULL);       /* fails for a thread that does not exist only */
 	(void)pthread_cond_destroy(&end_comes); /* nobody waits any more */
 	reaper_runs = false;
 }
@@ -95,8 +97,9 @@ static unsigned connections_each(unsigned listener_count)
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < DESCRIPTORS_KEPT)
 		return CONNECTIONS_LEAST;
 	share = (limit.rlim_cur - DESCRIPTORS_KEPT) / (listener_count ? listener_count : 1);
-	return share > CONNECTIONS_MOST ? CONNECTIONS_MOST : share < CONNECTIONS_LEAST ? CONNECTIONS_LEAST :
-		(unsigned)share;
+	if (share > CONNECTIONS_MOST)
+		return CONNECTIONS_MOST;
+	return share < CONNECTIONS_LEAST ? CONNECTIONS_LEAST : (unsigned)share;
 }
 
 /* Alive as far as anyone knows, and still starting: what is true before the first sample. */
@@ -163,14 +166,17 @@ int serve_start(const struct serve_setup *setup)
 	if (setup->listener_count > CHILD_LISTENERS)
 		return -E2BIG;
 	service.setup = *setup;
-	service.render = (struct render_setup){.details = setup->details, .debug = setup->debug,
+	service.render = (struct render_setup){.details = setup->details,
+		.debug = setup->debug,
 		.request_counters = setup->request_counters ? setup->request_counters : own_counters};
 	service.nothing_yet = make_nothing_yet(setup);
 	if (!service.nothing_yet)
 		return -ENOMEM;
 	snapshot_on_free(http_destroy_rendered);
-	(void)sigfillset(&all); /* cannot fail */
-	(void)pthread_sigmask(SIG_BLOCK, &all, &before); /* threads inherit it; cannot fail with these arguments */
+	(void)mallopt(M_MMAP_THRESHOLD, BIG_BYTES); /* else one answer about 8192 threads costs 6 MB for ever */
+	(void)sigfillset(&all);                     /* cannot fail */
+	(void)pthread_sigmask(
+		SIG_BLOCK, &all, &before); /* threads inherit it; cannot fail with these arguments */
 	ret = start_threads();
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL); /* as before */
 	if (ret < 0)

@@ -25,7 +25,8 @@ struct serve_setup {
 	unsigned listener_count;
 	bool details, debug, log_requests;
 	int64_t tick_ns;
-	uint64_t *request_counters; /* SERVE_COUNTERS of them, in shared memory, atomic adds only; NULL: private ones */
+	uint64_t *request_counters; /* SERVE_COUNTERS of them, in shared memory, atomic adds only; NULL: private
+				       ones */
 	void (*on_reload)(void);    /* called by an HTTP thread; NULL: /reload does not exist */
 	const char *service;        /* for answers before the first snapshot; NULL: "" */
 	const char *service_version; /* NULL or empty: unknown */

@@ -30,7 +30,8 @@ struct standing standing_of(const struct snapshot *snapshot, int64_t now, int64_
 	struct standing standing = {.snapshot = snapshot, .now = now, .beat = beat};
 
 	if (beat != 0)
-		standing.freshness = freshness_of(now - beat, snapshot->tick_ns > 0 ? snapshot->tick_ns : tick_ns);
+		standing.freshness =
+			freshness_of(now - beat, snapshot->tick_ns > 0 ? snapshot->tick_ns : tick_ns);
 	standing.verdict = standing.freshness == FRESHNESS_GOOD ? snapshot->verdict : VERDICT_UNKNOWN;
 	standing.ok[PROBE_LIVEZ] = standing.verdict != VERDICT_DEAD;
 	standing.ok[PROBE_READYZ] = snapshot->ready.ok && standing.freshness != FRESHNESS_STALE;
@@ -62,9 +63,9 @@ bool probe_has_check(enum probe probe, enum reason_code code)
 
 const struct snapshot_answer *standing_answer(const struct standing *standing, enum probe probe)
 {
-	const struct snapshot *snapshot = standing->snapshot;
-
-	return probe == PROBE_LIVEZ ? &snapshot->live : probe == PROBE_READYZ ? &snapshot->ready : &snapshot->startup;
+	if (probe == PROBE_LIVEZ)
+		return &standing->snapshot->live;
+	return probe == PROBE_READYZ ? &standing->snapshot->ready : &standing->snapshot->startup;
 }
 
 enum reason_code probe_find_check(enum probe probe, const char *name)
@@ -86,7 +87,8 @@ bool standing_check_fails(const struct standing *standing, enum probe probe, enu
 	if (probe == PROBE_READYZ && answer->ok)
 		return false;
 	for (unsigned i = 0; i < answer->reason_count; i++)
-		if (answer->reasons[i].code == code && answer->reasons[i].held == HELD_NO && !answer->reasons[i].minor)
+		if (answer->reasons[i].code == code && answer->reasons[i].held == HELD_NO &&
+			!answer->reasons[i].minor)
 			return true;
 	return false;
 }

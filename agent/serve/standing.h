@@ -11,7 +11,8 @@
 
 #include "state/snapshot.h"
 
-/* By the sampler's last sign of life, not by the snapshot's own age: one that did not change stays published. */
+/* By the sampler's last sign of life, not by the snapshot's own age: one that did not change stays published.
+ */
 enum freshness {
 	FRESHNESS_GOOD,
 	FRESHNESS_DOUBTFUL, /* older than 3 ticks + 1 s: the verdict is unknown */
@@ -35,8 +36,8 @@ struct standing standing_of(const struct snapshot *snapshot, int64_t now, int64_
 /* "pass", "warn" or "fail": the worst of live and ready. */
 const char *standing_status(const struct standing *standing);
 
-const char *probe_name(enum probe probe);                      /* "livez" */
-const char *probe_label(enum probe probe);                     /* "live" */
+const char *probe_name(enum probe probe);  /* "livez" */
+const char *probe_label(enum probe probe); /* "live" */
 bool probe_has_check(enum probe probe, enum reason_code code);
 const struct snapshot_answer *standing_answer(const struct standing *standing, enum probe probe);
 

@@ -21,10 +21,10 @@
 #define READS_ENDED(address) ((void)(address))
 #endif
 
-static struct snapshot *published;                 /* rcu: published by snapshot_publish */
-static int64_t last_beat;                          /* atomic: writer sampler, readers handlers */
-static void (*destroy_rendered)(void *rendered);   /* immutable after snapshot_on_free */
-static pthread_key_t registration;                 /* immutable after make_key; its destructor unregisters */
+static struct snapshot *published;               /* rcu: published by snapshot_publish */
+static int64_t last_beat;                        /* atomic: writer sampler, readers handlers */
+static void (*destroy_rendered)(void *rendered); /* immutable after snapshot_on_free */
+static pthread_key_t registration;               /* immutable after make_key; its destructor unregisters */
 static pthread_once_t key_made = PTHREAD_ONCE_INIT;
 static __thread bool registered;
 
@@ -46,7 +46,8 @@ struct snapshot *snapshot_new(unsigned processes, unsigned threads)
 static void destroy(struct snapshot *old)
 {
 	for (unsigned i = 0; i < SNAPSHOT_RENDERED; i++) {
-		void *rendered = __atomic_load_n(&old->rendered[i], __ATOMIC_ACQUIRE); /* pairs with serve's exchange */
+		void *rendered =
+			__atomic_load_n(&old->rendered[i], __ATOMIC_ACQUIRE); /* pairs with serve's exchange */
 
 		if (rendered && destroy_rendered)
 			destroy_rendered(rendered);
@@ -56,7 +57,8 @@ static void destroy(struct snapshot *old)
 
 void snapshot_publish(struct snapshot *next)
 {
-	struct snapshot *old = __atomic_exchange_n(&published, next, __ATOMIC_ACQ_REL); /* pairs with snapshot_hold */
+	struct snapshot *old =
+		__atomic_exchange_n(&published, next, __ATOMIC_ACQ_REL); /* pairs with snapshot_hold */
 
 	if (!old)
 		return;

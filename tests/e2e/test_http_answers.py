@@ -73,6 +73,7 @@ def test_other_methods_are_405_and_unknown_paths_404(demo):
         for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "FROBNICATE"):
             answer = demo.ask(path, method=method)
             assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD"), (path, method)
+            assert answer.headers["Lifesign-Verdict"] == "alive"
     for path in ["/", "/livez/", "/readyz/nonsense", "/livezz", "/health/", "/metrics/", "/LIVEZ", "/debug/pprof/profile",
                  "/debug/pprof/", "/favicon.ico", "/services", "/reload", "/livez%2f", "/a%00b", "/%"]:
         for method in ("GET", "HEAD", "POST"):
