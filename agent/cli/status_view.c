@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/status_view.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,18 @@ static const char *duration_of(const json_t *object, const char *key)
 static const char *colour(const struct status_screen *screen, const char *code)
 {
 	return screen->colours ? code : "";
+}
+
+/* A line of several texts, each cut where it had to be: half a character is none. */
+static void compose(char text[TEXT], const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void compose(char text[TEXT], const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, TEXT, format, arguments); /* cut when too long */
+	va_end(arguments);
+	text_sanitize(text);
 }
 
 /* Words broken between lines at the screen's edge; never cut. */
@@ -228,8 +241,8 @@ static void print_process(const json_t *process, size_t *left, const struct stat
 	unsigned at = 0;
 	char text[TEXT];
 
-	(void)snprintf(text, sizeof(text), "process %s %.64s, %.16s, %.16s", count_of(process, "pid"),
-		text_of(process, "exe"), text_of(process, "role"), text_of(process, "coverage")); /* bounded */
+	compose(text, "process %s %.64s, %.16s, %.16s", count_of(process, "pid"), text_of(process, "exe"),
+		text_of(process, "role"), text_of(process, "coverage"));
 	printf("\n");
 	print_words(text, &at, 2, screen);
 	if (has_text(process, "coverage_why"))
@@ -294,11 +307,10 @@ static void print_agent(const json_t *document, const struct status_screen *scre
 	char text[TEXT];
 
 	printf("  agent    ");
-	(void)snprintf(text, sizeof(text), "lifesign %.32s, pid %s, %s restarts%s%s", text_of(agent, "version"),
+	compose(text, "lifesign %.32s, pid %s, %s restarts%s%s", text_of(agent, "version"),
 		count_of(agent, "pid"), count_of(agent, "restarts"),
 		json_is_true(json_object_get(agent, "bare")) ? ", bare after crashes: judges nothing" : "",
-		json_is_true(json_object_get(agent, "observe")) ? ", observes: never says dead"
-								: ""); /* bounded */
+		json_is_true(json_object_get(agent, "observe")) ? ", observes: never says dead" : "");
 	print_words(text, &at, 11, screen);
 	if (has_text(agent, "config_error")) {
 		printf("\n  config   ");
@@ -320,10 +332,10 @@ void status_view_print(const json_t *document, const struct status_screen *scree
 	unsigned at = 0;
 	char text[TEXT];
 
-	(void)snprintf(text, sizeof(text), "%.64s%s%.64s, up %s, at %.32s", text_of(document, "service"),
+	compose(text, "%.64s%s%.64s, up %s, at %.32s", text_of(document, "service"),
 		has_text(document, "version") ? " " : "",
 		has_text(document, "version") ? text_of(document, "version") : "",
-		duration_of(document, "uptime_seconds"), text_of(document, "time")); /* bounded */
+		duration_of(document, "uptime_seconds"), text_of(document, "time"));
 	print_words(text, &at, 2, screen);
 	printf("\n");
 	print_answer(document, "live", "alive", "dead", screen);
