@@ -71,18 +71,27 @@ def test_a_jump_out_of_a_call_leaves_it(scene):
     assert slot.nested == 0
 
 
+def test_a_jump_that_nobody_sees_is_healed_by_the_next_call(scene):
+    it = scene("silent_jump")
+    it.host.shows(it.pid, "read")
+    os.kill(it.pid, signal.SIGUSR1)
+    it.step("jumped")
+    it.go_on()
+    assert it.host.shows(it.pid, "poll").nested == 0
+
+
 @pytest.mark.parametrize("name", ["handler", "altstack"])
 def test_a_handlers_call_is_nested_and_the_outer_one_stays(scene, name):
     it = scene(name)
-    it.step("armed")
+    tid = it.step("armed")
     it.go_on()
-    before = it.host.shows(it.pid, "read")
+    before = it.host.shows(tid, "read")
     os.kill(it.pid, signal.SIGUSR1)
-    nested = wait_until(lambda: it.slot().nested and it.slot(), 5, "nested")
+    nested = wait_until(lambda: it.slot(tid).nested and it.slot(tid), 5, lambda: it.slot(tid))
     assert (nested.op, nested.nested_op) == ("read", "read")
     assert nested.object == before.object and nested.frame == before.frame and nested.entries == before.entries
     it.go_on()  # the handler's read returns
-    after = wait_until(lambda: not it.slot().nested and it.slot(), 5, "no longer nested")
+    after = wait_until(lambda: not it.slot(tid).nested and it.slot(tid), 5, "no longer nested")
     assert (after.op, after.entries) == ("read", before.entries)
 
 

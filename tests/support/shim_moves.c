@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,14 +74,62 @@ static void scene_handler(void)
 	wait_with_handler(SA_RESTART);
 }
 
-/* Above every stack of a thread, and far away. */
+static stack_t other_stack;
+
+static void *wait_with_other_stack(void *unused)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	sigaltstack(&other_stack, NULL);
+	wait_with_handler(SA_RESTART | SA_ONSTACK);
+	return unused;
+}
+
+/* The thread's handlers run on a piece of the main thread's stack, which lies above its own. */
 static void scene_altstack(void)
 {
-	stack_t stack = {.ss_size = 65536};
+	char room[65536];
+	pthread_t thread;
+	sigset_t set;
 
-	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	sigaltstack(&stack, NULL);
-	wait_with_handler(SA_RESTART | SA_ONSTACK);
+	other_stack = (stack_t){.ss_sp = room, .ss_size = sizeof(room)};
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	pthread_create(&thread, NULL, wait_with_other_stack, NULL);
+	pthread_join(thread, NULL);
+}
+
+/* A jump that no libc knows of: only the stack says that the call is over. */
+static void *buffer[5];
+
+static void jump_silently(int number)
+{
+	(void)number;
+	__builtin_longjmp(buffer, 1);
+}
+
+__attribute__((noinline)) static void read_below(int levels)
+{
+	char room[512];
+
+	memset(room, levels, sizeof(room));
+	read(silent[0], &byte_, 1);
+	__asm__ volatile("" : : "r"(room) : "memory"); /* no tail call: the stack grows */
+}
+
+static void scene_silent_jump(void)
+{
+	struct sigaction action = {.sa_handler = jump_silently, .sa_flags = SA_NODEFER};
+
+	sigaction(SIGUSR1, &action, NULL);
+	if (__builtin_setjmp(buffer) == 0)
+		read_below(4);
+	step("jumped");
+	poll(NULL, 0, -1);
 }
 
 static void deeper(int levels)
@@ -377,7 +424,8 @@ static const struct {
 	const char *name;
 	void (*play)(void);
 } scenes[] = {
-	SCENE(jump), SCENE(handler), SCENE(altstack), SCENE(cancel), SCENE(once), SCENE(work), SCENE(fork),
+	SCENE(jump), SCENE(silent_jump), SCENE(handler), SCENE(altstack), SCENE(cancel), SCENE(once),
+	SCENE(work), SCENE(fork),
 	SCENE(raw_clone), SCENE(underscore_fork), SCENE(fork_in_thread), SCENE(fork_then_thread), SCENE(vfork),
 	SCENE(spawn), SCENE(system), SCENE(daemon), SCENE(close_all), SCENE(churn),
 	SCENE(overflow), SCENE(destructor), SCENE(name), SCENE(thread_only),
