@@ -115,10 +115,12 @@ static int add_travelled(struct environment *out, size_t *count, char **before, 
 
 	for (size_t i = 0; i < sizeof(travelled) / sizeof(travelled[0]); i++) {
 		const char *value = environment_find(before, travelled[i].travels_as);
-		char *entry = value ? join(travelled[i].name, value) : NULL;
+		char *entry = value ? join(travelled[i].name, value) : NULL, *rewritten = entry ? rewrite(out, entry, plan) : NULL;
 
+		if (rewritten != entry)
+			free(entry);
 		if (value)
-			ret |= add(out, count, entry ? rewrite(out, entry, plan) : NULL);
+			ret |= add(out, count, rewritten);
 	}
 	return ret ? -ENOMEM : 0;
 }

@@ -132,6 +132,7 @@ void keeper_tick(struct keeper *keeper, int64_t late)
 	int64_t mono = clock_mono_ns();
 	struct patience_look look = {.mono = mono, .late = late};
 
+	kin_forget_helpers(keeper->helpers, keeper->pid);
 	if (!keeper->pid || keeper->ordered_to_die)
 		return;
 	look.beat = __atomic_load_n(&keeper->head->beat, __ATOMIC_RELAXED); /* any change will do */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervise/kin.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +14,16 @@ enum { GENERATIONS = 256, CHILDREN_BYTES = 65536 };
 void kin_add_helper(struct kin_helpers *helpers, pid_t group)
 {
 	helpers->groups[helpers->next++ % KIN_HELPERS] = group;
+}
+
+void kin_forget_helpers(struct kin_helpers *helpers, pid_t current)
+{
+	for (unsigned i = 0; i < KIN_HELPERS; i++) {
+		pid_t group = helpers->groups[i];
+
+		if (group && group != current && kill(-group, 0) < 0 && errno == ESRCH)
+			helpers->groups[i] = 0;
+	}
 }
 
 bool kin_is_helper(const struct kin_helpers *helpers, pid_t pid)

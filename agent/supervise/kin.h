@@ -19,6 +19,10 @@ struct kin_helpers {
 };
 
 void kin_add_helper(struct kin_helpers *helpers, pid_t group);
+
+/* Forgets groups that have no member left: their numbers will be somebody else's. */
+void kin_forget_helpers(struct kin_helpers *helpers, pid_t current);
+
 bool kin_is_helper(const struct kin_helpers *helpers, pid_t pid);
 
 /* `pid` runs below us and neither is a helper nor was started by one. */

@@ -17,7 +17,7 @@
 
 #include "supervise/listen.h"
 
-enum { BACKLOG = 512, LOCK_TRIES = 100, LOCK_WAIT_MS = 10 };
+enum { BACKLOG = 512, LOCK_TRIES = 100, LOCK_WAIT_MS = 10, STALE_TRIES = 10, STALE_WAIT_MS = 20 };
 
 static int fill(struct sockaddr_un *address, const char *path)
 {
@@ -58,6 +58,17 @@ static bool is_stale(const struct sockaddr_un *address)
 	return stale;
 }
 
+/* One whose supervisor was killed just now may still have an agent that is about to end. */
+static bool becomes_stale(const struct sockaddr_un *address)
+{
+	for (int i = 0; i < STALE_TRIES; i++) {
+		if (is_stale(address))
+			return true;
+		(void)poll(NULL, 0, STALE_WAIT_MS);
+	}
+	return false;
+}
+
 static int bind_file(int fd, const struct sockaddr_un *address)
 {
 	mode_t before = umask(0177);
@@ -74,7 +85,7 @@ static int open_file(const struct sockaddr_un *address)
 	if (fd < 0)
 		return -errno;
 	ret = bind_file(fd, address);
-	if (ret == -EADDRINUSE && is_stale(address)) {
+	if (ret == -EADDRINUSE && becomes_stale(address)) {
 		(void)unlink(address->sun_path); /* if that fails, bind says so again */
 		ret = bind_file(fd, address);
 	}

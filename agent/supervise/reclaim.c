@@ -3,15 +3,19 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
+#include "supervise/mapping.h"
 #include "watch/procfs.h"
 
 enum fate { FATE_FREE, FATE_NEW, FATE_LIVES, FATE_GONE };
 
 /* Reading a stat file costs some 10 us: so many a look; all of them once somebody was refused an entry. */
-enum { STATS_A_LOOK = 64, TASKS_A_LOOK = 64, TASKS_WHEN_HALF_FULL = 1024 };
+enum { STATS_A_LOOK = 64, TASKS_A_LOOK = 64, TASKS_WHEN_HALF_FULL = 1024, MAPS_A_LOOK = 8 };
 
 /* /proc rounds starts down to a clock tick, so an owner never seems late; this is for reads across a tick. */
 #define START_SLACK_NS (20 * NS_PER_MS)
@@ -43,12 +47,17 @@ static pid_t pid_of(uint64_t claim)
 
 int reclaim_start(struct reclaim *out, struct segment *segment)
 {
+	struct stat status;
+
 	*out = (struct reclaim){.segment = segment};
 	out->process_seen = calloc(segment->process_count, sizeof(uint64_t));
 	out->process_now = calloc(segment->process_count, sizeof(uint64_t));
 	out->slot_seen = calloc(segment->slot_count, sizeof(uint64_t));
 	out->process_fate = calloc(segment->process_count, sizeof(uint8_t));
-	if (out->process_seen && out->process_now && out->slot_seen && out->process_fate)
+	out->process_name = calloc(segment->process_count, sizeof(*out->process_name));
+	if (fstat(segment->fd, &status) == 0)
+		out->inode = status.st_ino;
+	if (out->process_seen && out->process_now && out->slot_seen && out->process_fate && out->process_name)
 		return 0;
 	reclaim_stop(out);
 	return -ENOMEM;
@@ -60,6 +69,7 @@ void reclaim_stop(struct reclaim *reclaim)
 	free(reclaim->process_now);
 	free(reclaim->slot_seen);
 	free(reclaim->process_fate);
+	free(reclaim->process_name);
 	*reclaim = (struct reclaim){0};
 }
 
@@ -114,14 +124,28 @@ void reclaim_zombie(struct reclaim *reclaim, pid_t pid)
 	}
 }
 
-/* Began after the claim, or is a zombie all of whose threads have ended. */
-static bool is_another(pid_t pid, pid_t tid, uint64_t stamp)
+/* An exec changes the name, so that is when the dearest check is made; and once for whoever is new. */
+static bool has_lost_segment(struct reclaim *reclaim, uint32_t index, pid_t pid, const char *name)
 {
+	char *known = reclaim->process_name[index];
+
+	if (strncmp(known, name, RECLAIM_NAME) == 0 || reclaim->maps_left == 0 || reclaim->inode == 0)
+		return false;
+	reclaim->maps_left--;
+	(void)snprintf(known, RECLAIM_NAME, "%s", name);
+	return mapping_find(pid, reclaim->inode) == MAPPING_GONE;
+}
+
+/* Began after the claim, is a zombie all of whose threads have ended, or has become another program. */
+static bool is_another(struct reclaim *reclaim, uint32_t index, pid_t pid)
+{
+	uint64_t stamp = load(&reclaim->segment->processes[index].stamp);
 	struct proc_stat stat;
 
-	if (proc_thread_stat(pid, tid, &stat) < 0)
+	if (proc_thread_stat(pid, pid, &stat) < 0)
 		return false; /* unreadable proves nothing */
-	return stat.start_ns > stamp + START_SLACK_NS || (stat.state == 'Z' && stat.threads <= 1);
+	return stat.start_ns > stamp + START_SLACK_NS || (stat.state == 'Z' && stat.threads <= 1) ||
+		has_lost_segment(reclaim, index, pid, stat.name);
 }
 
 static bool is_gone(pid_t pid)
@@ -150,11 +174,13 @@ static enum fate judge_process(struct reclaim *reclaim, uint32_t index, struct b
 	if (!claim)
 		return FATE_FREE;
 	reclaim->processes++;
-	if (claim != reclaim->process_seen[index] || pid <= 0)
+	if (claim != reclaim->process_seen[index] || pid <= 0) {
+		reclaim->process_name[index][0] = '\0';
 		return FATE_NEW;
+	}
 	if (is_gone(pid) || is_superseded(reclaim, index, pid))
 		return FATE_GONE;
-	if (may_spend(stats, index) && is_another(pid, pid, load(&reclaim->segment->processes[index].stamp)))
+	if (may_spend(stats, index) && is_another(reclaim, index, pid))
 		return FATE_GONE;
 	return FATE_LIVES;
 }
@@ -205,6 +231,7 @@ void reclaim_look(struct reclaim *reclaim, bool urgent)
 
 	if (urgent)
 		tasks.left = UINT32_MAX;
+	reclaim->maps_left = MAPS_A_LOOK;
 	reclaim->processes = reclaim->slots = 0;
 	for (uint32_t i = 0; i < segment->process_count; i++)
 		reclaim->process_now[i] = load(&segment->processes[i].claim);

@@ -19,12 +19,17 @@
 /* In `claim` while the supervisor clears the entry: pid 0, owned by nobody. */
 #define RECLAIM_TAKEN UINT64_C(0xffffffff00000000)
 
+enum { RECLAIM_NAME = 16 };
+
 struct reclaim {
 	struct segment *segment;
 	uint64_t *process_seen, *slot_seen; /* claim words of the last look */
 	uint64_t *process_now;              /* of this one */
 	uint8_t *process_fate;              /* of this look */
+	char (*process_name)[RECLAIM_NAME]; /* when its mapping was looked at last; "" not yet */
+	ino_t inode;                        /* of the segment */
 	uint32_t next_process, next_slot;   /* where the dear checks go on */
+	uint32_t maps_left;                 /* reads of /proc/PID/maps, in this look */
 	uint32_t processes, slots;          /* claimed, at the last look */
 	uint64_t refused_seen;              /* threads and processes refused by then */
 	int64_t looked;                     /* CLOCK_BOOTTIME ns of the last look */

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The segment is handed to descendants and to nobody else; what died in it is freed."""
-import mmap
 import os
 import signal
 import socket
@@ -84,15 +83,50 @@ def test_a_peer_that_says_nothing_holds_up_nobody(run):
         s.close()
 
 
+CONFINED = os.path.join(lifesign.SUPPORT, "run_confined")
+
+
+def test_in_a_container_with_a_seccomp_filter_the_shim_joins(place):
+    """The name says how many filters we have ourselves: those are not the service's doing."""
+    directory = place.directory("d", mode=0o700)
+    words = [lifesign.BIN, "run", "--dir", directory, "--shim", SHIM, "--service", "svc", "--listen", "127.0.0.1:0", "--", "sleep", "1000"]
+    with lifesign.Plain([CONFINED, *words], place=place) as started:
+        sleep = wait_until(lambda: next((p for p in children(started.pid) if comm(p) == "sleep"), None), 10, started.said)
+        assert name_of(sleep).endswith("+1")
+        wait_until(lambda: View(started.pid).claims()[0] == [sleep], 5, "it has claimed its entry")
+
+
+def test_a_service_that_confined_itself_is_left_alone(run):
+    started = run([CONFINED, "sleep", "1000"])
+    wait_until(lambda: comm(started.main()) == "sleep", 10)
+    assert mapped(started.main())
+    wait_until(lambda: view(started).claims()[0] == [], 5, lambda: view(started).claims())
+
+
+def test_a_run_within_a_run_has_a_segment_of_its_own(run, place):
+    inner = [lifesign.BIN, "run", "--dir", place.directory("inner", mode=0o700), "--shim", SHIM, "--listen", "127.0.0.1:0", "--", "sleep", "1000"]
+    started = run(inner)
+    second = next(p for p in children(started.pid) if comm(p) == "lifesign")
+    sleep = wait_until(lambda: next((p for p in children(second) if comm(p) == "sleep"), None), 10)
+    wait_until(lambda: View(second).claims()[0] == [sleep], 5)
+    assert sleep not in view(started).claims()[0]
+    assert started.stop() == 128 + signal.SIGTERM
+
+
 class View:
-    """Reads the segment through a process that has it mapped."""
+    """Reads the segment through its supervisor."""
 
     def __init__(self, pid):
         self.pid = pid
 
+    def inode(self):
+        """Of the one that it holds: a process under the shim has another one mapped."""
+        names = [f"/proc/{self.pid}/fd/{fd}" for fd in os.listdir(f"/proc/{self.pid}/fd")]
+        return os.stat(next(name for name in names if os.readlink(name) == "/memfd:lifesign (deleted)")).st_ino
+
     def read(self):
         with open(f"/proc/{self.pid}/maps", encoding="ascii") as maps:
-            line = next(line for line in maps if "memfd:lifesign " in line and "rw-s" in line)
+            line = [line for line in maps if "memfd:lifesign " in line and "rw-s" in line and int(line.split()[4]) == self.inode()][0]
         start, end = (int(x, 16) for x in line.split()[0].split("-"))
         with open(f"/proc/{self.pid}/mem", "rb", 0) as memory:
             memory.seek(start)

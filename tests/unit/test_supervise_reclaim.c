@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is freed in the segment, and, more important, what is not. The shim's part is played here. */
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "supervise/mapping.h"
 #include "supervise/reclaim.h"
 
 enum { SLOTS = 64 };
@@ -207,6 +209,51 @@ static void an_exec_frees_what_the_process_was_before(void **state)
 	assert_int_not_equal(slot_claim(fixture, 2), 0);
 }
 
+static void a_program_without_the_segment_frees_what_was_before(void **state)
+{
+	struct fixture *fixture = *state;
+	pid_t pid = start_child(); /* has it mapped, by fork */
+
+	claim_process(fixture, 0, pid, (uint64_t)clock_boot_ns());
+	claim_slot(fixture, 1, 0, pid, pid);
+	look(fixture, 4);
+	assert_int_not_equal(slot_claim(fixture, 1), 0);
+	end_child(pid, 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)execl("/bin/sleep", "sleep", "60", (char *)NULL);
+		_exit(1);
+	}
+	fixture->segment.slots[1].claim = fixture->segment.processes[0].claim = 0;
+	claim_process(fixture, 0, pid, (uint64_t)clock_boot_ns());
+	claim_slot(fixture, 1, 0, pid, pid);
+	for (int i = 0; i < 5000 && slot_claim(fixture, 1); i++) { /* until it has exec'ed, 5 s at most */
+		look(fixture, 1);
+		(void)poll(NULL, 0, 1);
+	}
+	assert_int_equal(slot_claim(fixture, 1), 0);
+	assert_int_equal(process_claim(fixture, 0), 0);
+	end_child(pid, 0);
+}
+
+static void the_mapping_is_told_by_its_inode(void **state)
+{
+	static const char maps[] =
+		"55d0-55d1 r--p 00000000 08:01 77  /bin/sleep\n"
+		"7f00-7f01 rw-s 00000000 00:01 1025  /memfd:lifesign-notebook (deleted)\n"
+		"7f01-7f02 rw-s 00000000 00:01 1026                     /memfd:lifesign (deleted)\n"
+		"7f02-7f03 rw-s 00000000 00:01 1027                     /memfd:lifesign (deleted)\n";
+
+	(void)state;
+	assert_int_equal(mapping_find_in(maps, 1026), MAPPING_THERE);
+	assert_int_equal(mapping_find_in(maps, 1027), MAPPING_THERE);
+	assert_int_equal(mapping_find_in(maps, 1025), MAPPING_GONE);
+	assert_int_equal(mapping_find_in(maps, 77), MAPPING_GONE);
+	assert_int_equal(mapping_find_in("", 1), MAPPING_GONE);
+	assert_int_equal(mapping_find_in("/memfd:lifesign (deleted)", 1), MAPPING_GONE);
+	assert_int_equal(mapping_find(1 << 30, 1), MAPPING_UNKNOWN);
+}
+
 static void a_claim_made_since_the_last_look_is_not_judged(void **state)
 {
 	struct fixture *fixture = *state;
@@ -274,6 +321,8 @@ int main(void)
 		TEST(a_pid_given_to_another_process_frees_the_old_owner),
 		TEST(a_thread_that_is_gone_frees_its_slot_only),
 		TEST(an_exec_frees_what_the_process_was_before),
+		TEST(a_program_without_the_segment_frees_what_was_before),
+		TEST(the_mapping_is_told_by_its_inode),
 		TEST(a_claim_made_since_the_last_look_is_not_judged),
 		TEST(a_half_written_slot_of_the_living_is_left_alone),
 		TEST(hostile_words_are_harmless),

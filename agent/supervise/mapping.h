@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether a process still has the segment mapped. One that exec'ed a program without the shim (static, an
+ * emptied environment) has not, and what it claimed before describes threads that are gone.
+ * Threads: the supervisor. Failure: what cannot be read is unknown, and proves nothing.
+ */
+#ifndef LS_MAPPING_H
+#define LS_MAPPING_H
+
+#include <sys/types.h>
+
+enum mapping { MAPPING_UNKNOWN, MAPPING_THERE, MAPPING_GONE };
+
+/* `inode` is the memfd's. */
+enum mapping mapping_find(pid_t pid, ino_t inode);
+
+/* Exposed for the tests: the text of /proc/PID/maps, whole lines only. */
+enum mapping mapping_find_in(const char *maps, ino_t inode);
+
+#endif
