@@ -90,7 +90,7 @@ static void fill_threads(struct snapshot *out, const struct service *service, in
 
 		process->first_thread = count;
 		for (; at < slots->order_count && slots->now[slots->order[at]].row == row; at++)
-			if (slots->now[slots->order[at]].known)
+			if (slots_is_known(slots, slots->order[at]))
 				fill_thread(&out->threads[count++], &slots->now[slots->order[at]],
 					&slots->notebook->tracks[slots->order[at]]);
 		if (count == process->first_thread && is_outside(&service->tree.rows[row])) {

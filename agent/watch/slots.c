@@ -13,6 +13,9 @@
 /* A start time of /proc is rounded down to a clock tick; a claim before it by more than this is somebody else's. */
 #define START_TOLERANCE_NS (20 * NS_PER_MS)
 
+/* How long the sum of beats may lack those of threads that are gone. */
+#define COUNT_ALL_NS NS_PER_SECOND
+
 int slots_start(struct slots *slots, int segment_fd, struct notebook *notebook)
 {
 	int ret;
@@ -25,7 +28,13 @@ int slots_start(struct slots *slots, int segment_fd, struct notebook *notebook)
 		slots->view.slot_count = notebook->slots; /* both are powers of two: a smaller notebook sees the first ones */
 	slots->now = calloc(slots->view.slot_count, sizeof(*slots->now));
 	slots->order = calloc(slots->view.slot_count, sizeof(*slots->order));
-	return slots->now && slots->order ? 0 : -ENOMEM;
+	slots->known = calloc((slots->view.slot_count + 63) / 64, sizeof(*slots->known));
+	return slots->now && slots->order && slots->known ? 0 : -ENOMEM;
+}
+
+bool slots_is_known(const struct slots *slots, uint32_t index)
+{
+	return slots->known[index / 64] >> (index % 64) & 1;
 }
 
 static uint32_t op_of(uint64_t call)
@@ -61,8 +70,8 @@ static void follow(struct slots *slots, uint32_t index, struct notebook_track *t
 
 	if (!view_slot(&slots->view, index, &record))
 		return;
-	if (!slot->known || slot->record.claim != record.claim) {
-		*slot = (struct slot_now){.row = UINT32_MAX};
+	if (!slots_is_known(slots, index) || slot->record.claim != record.claim) {
+		*slot = (struct slot_now){.row = UINT32_MAX, .counted = slot->counted};
 		adopt(track, &record, now); /* before the track is opened: what the agent before left must check */
 		slots->strangers = true;
 	}
@@ -81,13 +90,14 @@ static void follow(struct slots *slots, uint32_t index, struct notebook_track *t
 		note_wait(track, false);
 	notebook_track_close(track);
 	slot->record = record;
-	slot->known = true;
+	slots->known[index / 64] |= UINT64_C(1) << (index % 64);
 	slots->changed = true;
 }
 
 static void forget(struct slots *slots, uint32_t index)
 {
-	slots->now[index] = (struct slot_now){0};
+	slots->now[index] = (struct slot_now){.counted = slots->now[index].counted};
+	slots->known[index / 64] &= ~(UINT64_C(1) << (index % 64));
 	slots->changed = true;
 	slots->strangers = true; /* the order has a hole */
 }
@@ -107,31 +117,50 @@ static void stay(struct slots *slots, uint32_t index, struct notebook_track *tra
 	}
 }
 
+static void count(struct slots *slots, uint32_t index, uint64_t entries)
+{
+	slots->beats += entries - slots->now[index].counted;
+	slots->now[index].counted = entries;
+}
+
+/* Threads that came and went between two ticks left their entries in slots that are free now. */
+static void count_free_ones(struct slots *slots, int64_t now)
+{
+	for (uint32_t i = 0; i < slots->view.slot_count; i++)
+		count(slots, i, view_slot_entries(&slots->view, i));
+	slots->counted_all = now;
+}
+
+static void sweep_claimed(struct slots *slots, uint32_t index, uint64_t claim, int64_t now)
+{
+	const struct view *view = &slots->view;
+	struct notebook_track *track = &slots->notebook->tracks[index];
+	uint64_t entries = view_slot_entries(view, index);
+
+	slots->claimed++;
+	count(slots, index, entries);
+	if (slots_is_known(slots, index) && claim == track->claim && entries == track->entries && view_slot_call(view, index) == track->call)
+		stay(slots, index, track);
+	else
+		follow(slots, index, track, now);
+}
+
 void slots_sweep(struct slots *slots, int64_t now)
 {
 	const struct view *view = &slots->view;
-	uint64_t beats = 0;
-	uint32_t claimed = 0;
 
 	slots->changed = false;
+	slots->claimed = 0;
 	for (uint32_t i = 0; i < view->slot_count; i++) {
-		struct notebook_track *track = &slots->notebook->tracks[i];
-		uint64_t entries = view_slot_entries(view, i), claim = view_slot_claim(view, i);
+		uint64_t claim = view_slot_claim(view, i);
 
-		beats += entries;
-		if (!claim) {
-			if (slots->now[i].known)
-				forget(slots, i);
-			continue;
-		}
-		claimed++;
-		if (slots->now[i].known && claim == track->claim && entries == track->entries && view_slot_call(view, i) == track->call)
-			stay(slots, i, track);
-		else
-			follow(slots, i, track, now);
+		if (claim)
+			sweep_claimed(slots, i, claim, now);
+		else if (slots_is_known(slots, i))
+			forget(slots, i);
 	}
-	slots->beats = beats;
-	slots->claimed = claimed;
+	if (now - slots->counted_all >= COUNT_ALL_NS)
+		count_free_ones(slots, now);
 }
 
 static const struct slots *sorting; /* owner: the sampler, for the duration of one qsort */
@@ -186,7 +215,7 @@ void slots_assign(struct slots *slots, struct tree *tree)
 	for (uint32_t i = 0; i < slots->view.slot_count; i++) {
 		struct slot_now *slot = &slots->now[i];
 
-		if (!slot->known)
+		if (!slots_is_known(slots, i))
 			continue;
 		slot->row = row_of(tree, slot->record.pid);
 		slot->live = slot->row != UINT32_MAX && !is_stale(&tree->rows[slot->row], &slot->record);

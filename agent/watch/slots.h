@@ -17,12 +17,12 @@
 
 struct slot_now {
 	bool live;        /* claimed, of a process of the tree, and not stale */
-	bool known;       /* the record below was taken */
 	bool moved;       /* entered another call since the tick before */
 	bool serves;      /* waits on a set that holds a listener or an accepted connection */
 	char kernel_state; /* of /proc, for suspects; 0 not asked */
 	char name[16];
 	uint32_t row;     /* of the tree, valid while live */
+	uint64_t counted; /* entries that are in slots.beats */
 	struct slot_record record;
 	enum thread_state state;
 	enum thread_role role;
@@ -34,12 +34,14 @@ struct slots {
 	struct view view;
 	struct notebook *notebook;
 	struct slot_now *now;
+	uint64_t *known;      /* a bit a slot: now[i] holds a record; free slots cost the sweep one load of the segment */
 	uint32_t *order;      /* indexes of live slots, by process row and tid; order_count of them */
 	uint32_t order_count;
 	uint32_t claimed;     /* slots claimed at the last sweep, live or not */
 	bool strangers;       /* some belong to a process that the tree does not know yet */
 	bool changed;         /* something differs from the tick before */
-	uint64_t beats;       /* sum of entries over all slots (G2) */
+	uint64_t beats;       /* sum of entries over all slots (G2), free ones as of `counted_all` */
+	int64_t counted_all;  /* CLOCK_BOOTTIME ns */
 };
 
 /* Takes over the view; 0 or -errno. */
@@ -47,6 +49,9 @@ int slots_start(struct slots *slots, int segment_fd, struct notebook *notebook);
 
 /* One pass over all slots. */
 void slots_sweep(struct slots *slots, int64_t now);
+
+/* Is there a record of this slot? Slots in `order` may lose theirs until the next assignment. */
+bool slots_is_known(const struct slots *slots, uint32_t index);
 
 /* After the tree changed: which slots belong to whom, in which order. */
 void slots_assign(struct slots *slots, struct tree *tree);

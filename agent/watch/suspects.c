@@ -13,9 +13,10 @@
 #include "watch/waits.h"
 
 /* How often one thread is asked again, and how many questions one tick may ask: each costs 1 to 5 us. */
-#define NAME_EVERY_NS (10 * NS_PER_SECOND)
+#define NAME_EVERY_NS (60 * NS_PER_SECOND)
 #define KERNEL_EVERY_NS (500 * NS_PER_MS)
 #define WAITS_EVERY_NS NS_PER_SECOND
+#define WAITS_AT_HOME_NS (60 * NS_PER_SECOND) /* nobody asks what an idle thread waits for */
 #define SERVES_EVERY_NS (2 * NS_PER_SECOND)
 enum { NAMES = 200, KERNELS = 200, WAITS = 100, SERVINGS = 32 };
 
@@ -68,6 +69,11 @@ static void keep_role(struct slot_now *slot, struct notebook_track *track)
 	notebook_track_close(track);
 }
 
+static bool waits_are_due(const struct slot_now *slot, int64_t now)
+{
+	return is_due(slot->waits_read, slot->state == THREAD_IDLE ? WAITS_AT_HOME_NS : WAITS_EVERY_NS, now);
+}
+
 static void look_at(struct slots *slots, uint32_t index, const struct tree *tree, struct listeners *listeners, int64_t now,
 	struct budget *left)
 {
@@ -80,7 +86,7 @@ static void look_at(struct slots *slots, uint32_t index, const struct tree *tree
 		look_name(slot, row, now);
 	if (thread_is_suspect(&look) && is_due(slot->kernel_read, KERNEL_EVERY_NS, now) && left->kernels && left->kernels--)
 		look_kernel(slot, row, now);
-	if (!slot->moved && look.op && is_due(slot->waits_read, WAITS_EVERY_NS, now) && left->waits && left->waits--) {
+	if (!slot->moved && look.op && waits_are_due(slot, now) && left->waits && left->waits--) {
 		waits_look(row, &slot->record, &slot->waits_for);
 		slot->waits_read = now;
 	}

@@ -74,30 +74,9 @@ void view_close(struct view *view)
 	*view = (struct view){0};
 }
 
-static const struct segment_slot *slot_at(const struct view *view, uint32_t index)
-{
-	index &= view->slot_count - 1;
-	return (const void *)(view->base + view->slot_offset + (size_t)index * view->slot_bytes);
-}
-
 static uint64_t load(const uint64_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with the shim's release store of `call` */
-}
-
-uint64_t view_slot_claim(const struct view *view, uint32_t index)
-{
-	return load(&slot_at(view, index)->claim);
-}
-
-uint64_t view_slot_entries(const struct view *view, uint32_t index)
-{
-	return load(&slot_at(view, index)->entries);
-}
-
-uint64_t view_slot_call(const struct view *view, uint32_t index)
-{
-	return load(&slot_at(view, index)->call);
 }
 
 static void copy_slot(const struct segment_slot *slot, struct slot_record *out)
@@ -118,7 +97,7 @@ static void copy_slot(const struct segment_slot *slot, struct slot_record *out)
 
 bool view_slot(const struct view *view, uint32_t index, struct slot_record *out)
 {
-	const struct segment_slot *slot = slot_at(view, index);
+	const struct segment_slot *slot = view_slot_at(view, index);
 
 	copy_slot(slot, out);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lifesign/segment.h"
+
 struct view {
 	const unsigned char *base;
 	size_t bytes;
@@ -46,10 +48,27 @@ struct segment_counters {
 int view_open(struct view *view, int fd);
 void view_close(struct view *view);
 
-/* `claim` of slot `index`, 0 = free: one load, for the sweep. */
-uint64_t view_slot_claim(const struct view *view, uint32_t index);
-uint64_t view_slot_entries(const struct view *view, uint32_t index);
-uint64_t view_slot_call(const struct view *view, uint32_t index);
+/* Single words of a slot, for the sweep; `index` is masked. Acquire: pairs with the shim's release of `call`. */
+static inline const struct segment_slot *view_slot_at(const struct view *view, uint32_t index)
+{
+	index &= view->slot_count - 1;
+	return (const void *)(view->base + view->slot_offset + (size_t)index * view->slot_bytes);
+}
+
+static inline uint64_t view_slot_claim(const struct view *view, uint32_t index)
+{
+	return __atomic_load_n(&view_slot_at(view, index)->claim, __ATOMIC_ACQUIRE);
+}
+
+static inline uint64_t view_slot_entries(const struct view *view, uint32_t index)
+{
+	return __atomic_load_n(&view_slot_at(view, index)->entries, __ATOMIC_ACQUIRE);
+}
+
+static inline uint64_t view_slot_call(const struct view *view, uint32_t index)
+{
+	return __atomic_load_n(&view_slot_at(view, index)->call, __ATOMIC_ACQUIRE);
+}
 
 /* False when the slot is free. */
 bool view_slot(const struct view *view, uint32_t index, struct slot_record *out);
