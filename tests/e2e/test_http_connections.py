@@ -123,10 +123,11 @@ def test_bodies_are_read_to_a_limit(demo):
 
 
 class Drippers:
-    """Connections that send one byte of a request each half second and never finish it."""
+    """Connections of several clients that send one byte of a request each half second and never finish it."""
 
     def __init__(self, demo, count):
-        self.connections = [demo.connect() for _ in range(count)]
+        self.connections = [socket.create_connection(("127.0.0.1", demo.port), 5, (f"127.0.1.{1 + i % 30}", 0))
+                            for i in range(count)]
         self.ends = threading.Event()
         self.thread = threading.Thread(target=self._drip)
         for connection in self.connections:
