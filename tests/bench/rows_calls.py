@@ -5,10 +5,11 @@ import contextlib
 import json
 import re
 import subprocess
+import time
 
 from arms import LOAD_CPU, SERVER_CPU, on_cpu, pinned, program, rounds_of
 from figures import Figure, Goal
-from lifesign import BIN, Place, SHIM, clean_environment
+from lifesign import BIN, Place, SHIM, ask, clean_environment
 
 LOOP_SECONDS = 0.02  # long against the clock, short against what disturbs
 CALLGRIND_TURNS = (1000, 11000)
@@ -25,10 +26,11 @@ class Looper:
                                         stderr=subprocess.DEVNULL, env=clean_environment(), preexec_fn=on_cpu(lifesign_cpu))
         said = json.loads(self.process.stdout.readline())
         assert said["shim"] == shim, f"the shim is {'not ' if shim else ''}mapped: {said}"
-        self.turns = 1
+        self.turns, self.total = 1, 0
 
     def turn(self):
         """ns a turn"""
+        self.total += self.turns
         self.process.stdin.write(f"{self.turns}\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())["ns"] / self.turns
@@ -53,6 +55,12 @@ def lifesign_run(place):
             "--listen", f"unix:{place.path}/calls.http", "--"]
 
 
+def slots_taken(place):
+    """Slots that threads have had so far, their own process's first one too; as of the last tick."""
+    text = ask(f"{place.path}/calls.http", "/metrics").text
+    return int(float(re.search(r"^lifesign_workers_started_total(?:\{.*\})? ([0-9.e+]+)$", text, re.M)[1]))
+
+
 def instructions(name, shim):
     """User instructions a turn: the difference of two runs that differ in turns alone."""
     counts = []
@@ -69,11 +77,14 @@ def instructions(name, shim):
 
 
 class Row:
-    """A loop of calls.c; `counted`: callgrind can tell its instructions (one process, no waiting)."""
+    """A loop of calls.c. counted: callgrind can tell its instructions (one process, no waiting); joins: each
+    turn makes a thread or process that takes a slot, and the note says how many really did."""
 
-    def __init__(self, loop, what, goal, counted=True, unit="ns", rounds=61, name=None, lifesign_cpu=SERVER_CPU):
+    def __init__(self, loop, what, goal, counted=True, unit="ns", rounds=61, name=None, lifesign_cpu=SERVER_CPU,
+                 joins=False):
         self.name, self.loop, self.what, self.goal = f"call:{name or loop}", loop, what, goal
         self.counted, self.unit, self.rounds, self.lifesign_cpu = counted, unit, rounds, lifesign_cpu
+        self.joins = joins
 
     def measure(self, rounds=None):
         place = Place()
@@ -86,11 +97,19 @@ class Row:
                 for arm in arms.values():
                     arm.turns = arms["base"].turns
                 found = rounds_of(arms, rounds or self.rounds, Looper.turn)
+                note = self.share_that_joined(place, arms["ours"].total) if self.joins else ""
         finally:
             place.remove()
         added = instructions(self.loop, True) - instructions(self.loop, False) if self.counted else None
         return [Figure(self.what, self.unit, *([ns / scale for ns in found[name]] for name in ("base", "control", "ours")),
-                       goal=self.goal, instructions=added)]
+                       goal=self.goal, instructions=added, note=note)]
+
+    @staticmethod
+    def share_that_joined(place, turns):
+        time.sleep(1.2)  # a snapshot is published once a second at least
+        taken = slots_taken(place) - 2  # taskset and the program itself
+        assert taken > 0, "nobody else has had a slot"
+        return f"{100 * min(1, taken / turns):.0f} % joined"
 
 
 CALL, PAIR = Goal("added", 5, 7), Goal("added", 3, 4)
@@ -104,10 +123,11 @@ ROWS = [
     Row("epoll_wait", "epoll_wait(…, 0)", CALL),
     Row("send_recv", "send+recv, TCP loopback", Goal("added", 14, 26)),
     Row("ping_pong", "cond ping-pong (2 waits, 1 lock)", Goal("added", 13, 18), counted=False),
-    Row("thread", "pthread_create+join", None),
+    Row("thread", "pthread_create+join", None, joins=True),
     Row("fork", "fork+_exit+waitpid", Goal("ratio", 1.15), counted=False, unit="µs"),
-    Row("fork_call", "fork+poll+_exit+waitpid", Goal("ratio", 1.15), counted=False, unit="µs"),
+    Row("fork_call", "fork+poll+_exit+waitpid", Goal("ratio", 1.15), counted=False, unit="µs", joins=True),
     Row("spawn", "process start (posix_spawn true), one core", Goal("added", 100), counted=False, unit="µs", name="spawn_near",
-        lifesign_cpu=LOAD_CPU),
-    Row("spawn", "process start, supervisor elsewhere", Goal("added", 100), counted=False, unit="µs", name="spawn_far"),
+        lifesign_cpu=LOAD_CPU, joins=True),
+    Row("spawn", "process start, supervisor elsewhere", Goal("added", 100), counted=False, unit="µs", name="spawn_far",
+        joins=True),
 ]
