@@ -155,7 +155,8 @@ def test_texts_cannot_move_the_cursor(place):
     evil = "a\x1b[2J\r\nb\x9bc"
     done = status(place, service=evil, agent={"version": evil, "config_error": evil},
                   live={"ok": False, "verdict": evil, "reasons": [{"code": evil, "held": evil, "detail": evil}]},
-                  processes=[process([thread(name=evil, op=evil, role=evil, state=evil, waits_for={"kind": evil})], exe=evil)],
+                  processes=[process([thread(name=evil, op=evil, role=evil, state=evil, waits_for={"kind": evil}),
+                                      thread(waits_for=evil), thread(waits_for={"object": evil})], exe=evil)],
                   listeners=[{"address": evil}])
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout)
 
@@ -198,6 +199,7 @@ def test_watch_without_an_agent_ends_at_once(place):
     place.directory("d")
     began = time.monotonic()
     assert call("status", "--watch", "--dir", place.path + "/d").returncode == 3
+    assert call("status", "--watch", "--url", "http://127.0.0.1:1").returncode == 3
     assert time.monotonic() - began < 5
 
 
