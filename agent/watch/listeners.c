@@ -6,12 +6,16 @@
 
 #include "base/clock.h"
 
-/* Listeners come and go rarely, and a look at the descriptors costs a readlink each. */
-#define LOOK_EVERY_NS (2 * NS_PER_SECOND)
-
-/* A process in its first seconds is likely to open its listeners now. */
+/*
+ * A look at the descriptors of a process costs a readlink each, so it is taken when there is a reason: the
+ * process is young, or a listening socket came or went anywhere; and now and then without one.
+ */
+#define LOOK_EVERY_NS (30 * NS_PER_SECOND)
 #define YOUNG_NS (10 * NS_PER_SECOND)
 #define LOOK_YOUNG_NS (200 * NS_PER_MS)
+
+/* Inbound connections are listed anew at most this often, and only when somebody asks. */
+#define INBOUND_EVERY_NS (2 * NS_PER_SECOND)
 
 /* Who holds which listener, as found by looking at descriptors. */
 struct holder {
@@ -25,6 +29,7 @@ static struct holder holders[HOLDERS]; /* owner: the sampler */
 static unsigned holder_count;
 static struct diag_listener found[SOCK_DIAG_LISTENERS];
 static int found_count;
+static int64_t found_changed; /* CLOCK_BOOTTIME ns: when the set of listening sockets was last another one */
 
 static void drop_holders(pid_t pid)
 {
@@ -67,7 +72,7 @@ static bool look_is_due(const struct process_row *row, int64_t now)
 {
 	int64_t every = now - row->seen_ns < YOUNG_NS ? LOOK_YOUNG_NS : LOOK_EVERY_NS;
 
-	return !row->sockets_looked || now - row->sockets_looked >= every;
+	return !row->sockets_looked || now - row->sockets_looked >= every || row->sockets_looked <= found_changed;
 }
 
 static void drop_dead_holders(const struct tree *tree)
@@ -120,9 +125,22 @@ static void join_rows(struct listeners *listeners, const struct tree *tree)
 	listeners->count = count;
 }
 
+static void read_sockets(int64_t now)
+{
+	static uint64_t sum_before;
+	uint64_t sum = 0;
+
+	found_count = sock_diag_listeners(found, SOCK_DIAG_LISTENERS);
+	for (int i = 0; i < found_count; i++)
+		sum += found[i].inode * UINT64_C(0x9e3779b97f4a7c15); /* in any order */
+	if (sum != sum_before)
+		found_changed = now;
+	sum_before = sum;
+}
+
 void listeners_refresh(struct listeners *listeners, struct tree *tree, int64_t now)
 {
-	found_count = sock_diag_listeners(found, SOCK_DIAG_LISTENERS);
+	read_sockets(now);
 	drop_dead_holders(tree);
 	for (unsigned i = 0; i < tree->count; i++) {
 		if (look_is_due(&tree->rows[i], now))
@@ -159,7 +177,7 @@ bool listeners_serve(struct listeners *listeners, uint64_t inode, int64_t now)
 		if (listeners->rows[i].socket.inode == inode)
 			return true;
 	}
-	if (!listeners->inbound_read || now - listeners->inbound_read > LOOK_EVERY_NS)
+	if (!listeners->inbound_read || now - listeners->inbound_read > INBOUND_EVERY_NS)
 		read_inbound(listeners, now);
 	return bsearch(&inode, listeners->inbound, listeners->inbound_count, sizeof(inode), by_inode) != NULL;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "judge/calls.h"
 #include "lifesign/segment.h"
+#include "watch/census.h"
 #include "watch/coverage.h"
 #include "watch/history.h"
 #include "watch/procfs.h"
@@ -19,6 +20,8 @@
 #define TREE_STRANGERS_NS (200 * NS_PER_MS) /* sooner when a slot or a process is not yet joined to its other half */
 #define LISTENERS_EVERY_NS (500 * NS_PER_MS)
 #define LISTENERS_STARTING_NS (100 * NS_PER_MS)
+enum { OWNER = 0 }; /* the one service of `run` in the census */
+
 #define PUBLISH_EVERY_NS NS_PER_SECOND
 #define SAVE_EVERY_NS NS_PER_SECOND
 
@@ -50,8 +53,7 @@ int service_start(struct service *service, const struct child_setup *setup)
 	service_configure(service);
 	if (setup->bare)
 		return 0;
-	ret = tree_start(&service->tree);
-	return ret < 0 ? ret : slots_start(&service->slots, setup->segment_fd, &service->notebook);
+	return slots_start(&service->slots, setup->segment_fd, &service->notebook);
 }
 
 /* Entries of the process table to rows of the tree: by pid, made after the process began, newest first. */
@@ -97,16 +99,26 @@ static void count_open_fds(struct service *service)
 	service->open_fds = count;
 }
 
+/* The service is what descends from the supervisor, less the agent with its readers, and the prober. */
+static int take_census(const struct service *service)
+{
+	int ret = census_take();
+
+	if (ret < 0)
+		return ret;
+	census_set(getpid(), CENSUS_NOBODY);
+	if (service->news.prober_pid)
+		census_set(service->news.prober_pid, CENSUS_NOBODY);
+	census_set_children(service->setup->supervisor, OWNER);
+	census_spread(OWNER + 1);
+	return 0;
+}
+
 static void refresh_tree(struct service *service, int64_t now)
 {
-	struct tree_scope scope = {
-		.supervisor = service->setup->supervisor,
-		.agent = getpid(),
-		.prober = service->news.prober_pid,
-		.main = service->news.main_pid,
-	};
-
-	tree_refresh(&service->tree, &scope, now);
+	if (take_census(service) < 0)
+		return; /* no /proc: what was known stays */
+	tree_refresh(&service->tree, OWNER, service->news.main_pid, now);
 	join_entries(service);
 	service->covered = service->unsettled = false;
 	for (unsigned i = 0; i < service->tree.count; i++) {

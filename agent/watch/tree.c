@@ -2,73 +2,17 @@
 #include "watch/tree.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "watch/census.h"
 #include "watch/procfs.h"
 
-/* One pass over /proc: every process of this pid namespace with its parent. */
-struct census_row {
-	pid_t pid, parent;
-	uint64_t start_ns;
-	char name[16];
-	char state;
-	bool member;
-};
-
-struct census {
-	struct census_row *rows;
-	unsigned count, room;
-};
-
-static struct census census; /* owner: the sampler; kept between passes */
-
-static void take_process(pid_t pid, void *context)
-{
-	struct proc_stat stat;
-
-	(void)context;
-	if (census.count == census.room) {
-		unsigned room = census.room ? census.room * 2 : 256;
-		struct census_row *rows = realloc(census.rows, room * sizeof(*rows));
-
-		if (!rows)
-			return;
-		census.rows = rows;
-		census.room = room;
-	}
-	if (proc_thread_stat(pid, pid, &stat) < 0)
-		return;
-	census.rows[census.count] = (struct census_row){
-		.pid = pid, .parent = stat.parent, .start_ns = stat.start_ns, .state = stat.state};
-	memcpy(census.rows[census.count++].name, stat.name, sizeof(stat.name));
-}
-
-static bool is_ours(const struct tree_scope *scope, pid_t pid)
-{
-	return pid == scope->agent || (scope->prober && pid == scope->prober);
-}
-
-/* /proc lists pids in rising order and children mostly follow parents, so few passes are needed. */
-static void mark_members(const struct tree_scope *scope)
-{
-	for (bool again = true; again;) {
-		again = false;
-		for (unsigned i = 0; i < census.count; i++) {
-			struct census_row *row = &census.rows[i];
-			bool member = row->parent == scope->supervisor;
-
-			if (row->member || is_ours(scope, row->pid))
-				continue;
-			for (unsigned j = 0; j < census.count && !member; j++)
-				member = census.rows[j].member && census.rows[j].pid == row->parent;
-			row->member = member;
-			again = again || member;
-		}
-	}
-}
+/* Ids, program and memory of a process change rarely once it has settled. */
+#define YOUNG_NS (10 * NS_PER_SECOND)
+#define LOOK_EVERY_NS (5 * NS_PER_SECOND)
 
 /* The auxiliary vector is full of addresses that the kernel draws anew at each exec. */
 static uint64_t hash_image(const Elf64_auxv_t *entries, size_t count)
@@ -123,21 +67,30 @@ static void read_exe(struct process_row *row)
 		keep_base_name(row, row->name);
 }
 
-/* The program of a process may change under the same pid and start time. */
-static void refresh_row(struct process_row *row, const struct census_row *found)
+static void look_closely(struct process_row *row, int64_t now)
 {
-	struct proc_stat stat;
 	struct proc_ids ids;
 
-	row->parent = found->parent;
-	row->state = found->state;
-	memcpy(row->name, found->name, sizeof(row->name));
 	if (proc_ids_read(row->pid, &ids) == 0) {
 		row->uid = ids.uid;
 		row->gid = ids.gid;
 		row->ns_pid = ids.ns_pid;
 	}
 	read_exe(row);
+	row->looked = now;
+}
+
+/* The program of a process may change under the same pid and start time. */
+static void refresh_row(struct process_row *row, const struct census_row *found, int64_t now)
+{
+	int64_t every = now - row->seen_ns < YOUNG_NS ? 0 : LOOK_EVERY_NS;
+	struct proc_stat stat;
+
+	row->parent = found->parent;
+	row->state = found->state;
+	memcpy(row->name, found->name, sizeof(row->name));
+	if (!row->looked || now - row->looked >= every)
+		look_closely(row, now);
 	if (proc_process_stat(row->pid, &stat) == 0) {
 		row->cpu_ticks = stat.cpu_ticks;
 		row->resident_bytes = stat.resident_bytes;
@@ -152,19 +105,32 @@ static struct process_row *find_identity(const struct tree *tree, const struct c
 	return row && row->start_ns == found->start_ns ? row : NULL;
 }
 
+static struct process_row *new_row(struct tree *tree)
+{
+	if (tree->count == tree->room && tree->room < TREE_PROCESSES) {
+		unsigned room = tree->room ? tree->room * 2 : 8;
+		struct process_row *rows = realloc(tree->rows, room * sizeof(*rows));
+
+		if (rows) {
+			tree->rows = rows;
+			tree->room = room;
+		}
+	}
+	tree->full = tree->count == tree->room;
+	return tree->full ? NULL : &tree->rows[tree->count++];
+}
+
 static void take_member(struct tree *tree, const struct census_row *found, int64_t now)
 {
 	struct process_row *row = find_identity(tree, found);
 
-	if (!row && tree->count == TREE_PROCESSES) {
-		tree->full = true;
-		return;
-	}
 	if (!row) {
-		row = &tree->rows[tree->count++];
+		row = new_row(tree);
+		if (!row)
+			return;
 		*row = (struct process_row){.pid = found->pid, .start_ns = found->start_ns, .seen_ns = now};
 	}
-	refresh_row(row, found);
+	refresh_row(row, found, now);
 	row->keep = true;
 }
 
@@ -205,27 +171,23 @@ static void give_roles(struct tree *tree, pid_t main)
 	}
 }
 
-int tree_start(struct tree *tree)
+void tree_refresh(struct tree *tree, int32_t owner, pid_t main, int64_t now)
 {
-	*tree = (struct tree){.rows = calloc(TREE_PROCESSES, sizeof(struct process_row))};
-	return tree->rows ? 0 : -ENOMEM;
-}
-
-void tree_refresh(struct tree *tree, const struct tree_scope *scope, int64_t now)
-{
-	census.count = 0;
-	if (proc_each(take_process, NULL) < 0)
-		return; /* no /proc: what was known stays */
-	mark_members(scope);
 	for (unsigned i = 0; i < tree->count; i++)
 		tree->rows[i].keep = false;
-	for (unsigned i = 0; i < census.count; i++) {
-		if (census.rows[i].member && census.rows[i].state != 'Z' && census.rows[i].state != 'X')
-			take_member(tree, &census.rows[i], now);
+	for (const struct census_row *found = census_first(owner); found; found = census_next(found)) {
+		if (found->state != 'Z' && found->state != 'X')
+			take_member(tree, found, now);
 	}
 	drop_gone(tree);
-	put_main_first(tree, scope->main);
-	give_roles(tree, scope->main);
+	put_main_first(tree, main);
+	give_roles(tree, main);
+}
+
+void tree_end(struct tree *tree)
+{
+	free(tree->rows);
+	*tree = (struct tree){0};
 }
 
 struct process_row *tree_find(const struct tree *tree, pid_t pid)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The processes of one service: the descendants of the supervisor, less the agent's own. Found again each
- * second by one pass over /proc; what is known of a process stays with its row while it lives.
- * Threads: the sampler. Memory: one fixed table.
+ * The processes of one service, taken from the census each second; what is known of a process stays with
+ * its row while it lives.
+ * Threads: the sampler. Memory: one table that grows up to TREE_PROCESSES rows.
  */
 #ifndef LS_TREE_H
 #define LS_TREE_H
@@ -20,6 +20,7 @@ struct process_row {
 	pid_t pid, parent, ns_pid;
 	uint64_t start_ns; /* CLOCK_BOOTTIME ns; with pid the identity */
 	int64_t seen_ns;   /* when the agent first saw it */
+	int64_t looked;    /* when its ids and program were last read */
 	uid_t uid;
 	gid_t gid;
 	char name[16];         /* comm */
@@ -48,23 +49,15 @@ struct process_row {
 
 struct tree {
 	struct process_row *rows;
-	unsigned count;
-	uint64_t retired_cpu_ticks; /* of processes that ended since tree_start */
-	bool full;
+	unsigned count, room;
+	uint64_t retired_cpu_ticks; /* of processes that have ended */
+	bool full;                  /* some found no row */
 };
 
-struct tree_scope {
-	pid_t supervisor; /* its descendants are the service … */
-	pid_t agent;      /* … but not this one and its children */
-	pid_t prober;     /* nor this one, 0 = none */
-	pid_t main;       /* row 0 when it is there */
-};
-
-/* 0 or -ENOMEM. */
-int tree_start(struct tree *tree);
-
-/* Finds the processes again: new rows are added, gone ones dropped, row 0 is the main process if it lives. */
-void tree_refresh(struct tree *tree, const struct tree_scope *scope, int64_t now);
+/* Takes the processes of `owner` over from the census: new rows are added, gone ones dropped; row 0 is the main
+ * process if it lives. */
+void tree_refresh(struct tree *tree, int32_t owner, pid_t main, int64_t now);
+void tree_end(struct tree *tree);
 
 struct process_row *tree_find(const struct tree *tree, pid_t pid);
 
