@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -31,6 +32,9 @@ static struct {
 	const char *app;
 	int fd;
 } sink = {LOG_FORMAT_TEXT, LOG_LEVEL_INFO, NULL, STDERR_FILENO};
+
+/* Nobody read in time: no further line waits until one gets through. atomic, relaxed: it orders nothing */
+static atomic_bool stuck;
 
 struct line {
 	size_t used;
@@ -196,12 +200,15 @@ static void write_line(const struct line *line)
 	struct pollfd ready = {.fd = sink.fd, .events = POLLOUT};
 	sigset_t pipe_only, before, pending;
 	struct timespec none = {0};
+	bool writable;
 
 	(void)sigemptyset(&pipe_only); /* these calls cannot fail: the signal exists */
 	(void)sigaddset(&pipe_only, SIGPIPE);
 	(void)sigpending(&pending);
 	(void)pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-	if (poll(&ready, 1, WAIT_MS) > 0 && write(sink.fd, line->text, line->used) < 0 && errno == EPIPE &&
+	writable = poll(&ready, 1, atomic_load_explicit(&stuck, memory_order_relaxed) ? 0 : WAIT_MS) > 0;
+	atomic_store_explicit(&stuck, !writable, memory_order_relaxed);
+	if (writable && write(sink.fd, line->text, line->used) < 0 && errno == EPIPE &&
 		!sigismember(&pending, SIGPIPE))
 		(void)sigtimedwait(&pipe_only, NULL, &none); /* it was ours */
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);

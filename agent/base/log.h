@@ -3,7 +3,7 @@
  * Log lines on stderr (or --log-file): one start line, then transitions and problems only.
  * text:  `lifesign: what happened`;  json:
  * {"time","level","app","event","probe","from","to","reason","detail"}. Threads: any; a line is one write(2),
- * never torn, never blocks the caller longer than that write. Failure: a line that cannot be written is lost
+ * never torn, waits 100 ms for a reader that does not read, once. Failure: a line that cannot be written is lost
  * silently: logging never stops the program.
  */
 #ifndef LS_LOG_H
