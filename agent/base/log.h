@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Log lines on stderr (or --log-file): one start line, then transitions and problems only.
- * text:  `lifesign: what happened`;  json:
- * {"time","level","app","event","probe","from","to","reason","detail"}. Threads: any; a line is one write(2),
- * never torn, waits 100 ms for a reader that does not read, once. Failure: a line that cannot be written is lost
- * silently: logging never stops the program.
+ * text:  `lifesign: what happened`
+ * json:  {"time","level","app","event","probe","from","to","reason","detail"}
+ * Threads: any; a line is one write(2), never torn. A reader that does not read is waited for once, 100 ms.
+ * Failure: a line that cannot be written is lost silently: logging never stops the program.
  */
 #ifndef LS_LOG_H
 #define LS_LOG_H
