@@ -18,6 +18,9 @@
 #define TICK_NS (250 * NS_PER_MS)
 enum { FAREWELL_MS = 300 }; /* for the agent to log the end */
 
+/* COMMAND's shim waits for its segment for 20 ms at most: nothing dear, as starting an agent, before that. */
+#define WELCOME_NS (8 * NS_PER_MS)
+
 static struct supervisor supervisor; /* owner: the only thread; too large for a stack */
 
 /* What could not be made: -errno each. */
@@ -68,6 +71,7 @@ static int open_keeper(void)
 	supervisor.keeper.in_child_context = &supervisor;
 	if (ret == 0)
 		supervisor.keeper.next_start = 0; /* at the first tick */
+	supervisor.reclaim.looked = clock_boot_ns(); /* nothing to find for a second */
 	return ret;
 }
 
@@ -158,13 +162,9 @@ static void say_start(pid_t pid, const struct shortage *shortage)
 			strerror(-shortage->notebook));
 }
 
-static int64_t soonest(void)
+static int64_t earlier(int64_t one, int64_t other)
 {
-	int64_t due = keeper_due(&supervisor.keeper);
-
-	if (supervisor.drain_due && supervisor.drain_due < due)
-		due = supervisor.drain_due;
-	return due < supervisor.tick_due ? due : supervisor.tick_due;
+	return one < other ? one : other;
 }
 
 static void tick(int64_t mono)
@@ -178,8 +178,8 @@ static void tick(int64_t mono)
 	keeper_tick(&supervisor.keeper, late);
 }
 
-/* One turn of the loop. Signals first: they are what users wait for. */
-static void turn(void)
+/* One turn of the loop, which ends at `until` at the latest. Signals first: they are what users wait for. */
+static void turn(int64_t until)
 {
 	struct keeper *keeper = &supervisor.keeper;
 	struct relay *relay = &supervisor.relay;
@@ -189,7 +189,7 @@ static void turn(void)
 		{.fd = relay->fd < 0 || !relay->held ? relay->fd : relay->manager, .events = relay->held ? POLLOUT : POLLIN},
 		{.fd = keeper->news_waits ? keeper->news_fd : -1, .events = POLLOUT},
 	};
-	int64_t left = soonest() - clock_mono_ns(), now;
+	int64_t left = earlier(until, supervisor.drain_due ? supervisor.drain_due : until) - clock_mono_ns();
 	struct timespec timeout = {0};
 
 	if (left > 0)
@@ -204,12 +204,28 @@ static void turn(void)
 		if (all[3].revents)
 			keeper_tell(keeper);
 	}
-	now = clock_mono_ns();
-	main_forward_due(&supervisor, now);
-	if (now >= keeper_due(keeper))
-		keeper_start_agent(keeper);
+	main_forward_due(&supervisor, clock_mono_ns());
+}
+
+/* What is due by the clock. */
+static void catch_up(void)
+{
+	int64_t now = clock_mono_ns();
+
+	if (now >= keeper_due(&supervisor.keeper))
+		keeper_start_agent(&supervisor.keeper);
 	if (now >= supervisor.tick_due)
 		tick(now);
+}
+
+/* Until COMMAND has its segment, or does not ask for one. */
+static void welcome(void)
+{
+	int64_t until = clock_mono_ns() + WELCOME_NS;
+
+	while (!supervisor.over && !supervisor.handout.granted && clock_mono_ns() < until)
+		turn(until);
+	supervisor.tick_due = clock_mono_ns();
 }
 
 /* The agent logs why it all ended, and goes. */
@@ -245,12 +261,14 @@ int supervise_run(const struct settings *settings, const char *shim, char **argv
 		close_all();
 		return cannot_start(argv[0], -pid, why);
 	}
+	main_begin(&supervisor, pid);
+	welcome();
 	spawn_close_inherited();
 	say_start(pid, &shortage);
-	main_begin(&supervisor, pid);
-	supervisor.tick_due = clock_mono_ns();
-	while (!supervisor.over)
-		turn();
+	while (!supervisor.over) {
+		catch_up();
+		turn(earlier(supervisor.tick_due, keeper_due(&supervisor.keeper)));
+	}
 	say_farewell();
 	close_all();
 	return exit_status(supervisor.status);

@@ -1,3 +1,4 @@
+# ctest: asan
 # SPDX-License-Identifier: Apache-2.0
 """The agent may die, hang or crash in a loop: another one follows, and COMMAND is never touched."""
 import os

@@ -1,3 +1,4 @@
+# ctest: asan
 # SPDX-License-Identifier: Apache-2.0
 """The segment is handed to descendants and to nobody else; what died in it is freed."""
 import os

@@ -1,3 +1,4 @@
+# ctest: asan
 # SPDX-License-Identifier: Apache-2.0
 """Signals reach COMMAND once; TERM, INT and QUIT start the drain; a terminal works as without us."""
 import fcntl

@@ -1,3 +1,4 @@
+# ctest: asan
 # SPDX-License-Identifier: Apache-2.0
 """What a service manager hands over: LISTEN_FDS and NOTIFY_SOCKET work through `lifesign run`."""
 import array
