@@ -14,6 +14,8 @@
 
 /* How often one thread is asked again, and how many questions one tick may ask: each costs 1 to 5 us. */
 #define NAME_EVERY_NS (60 * NS_PER_SECOND)
+#define NAME_YOUNG_NS NS_PER_SECOND /* threads name themselves soon after they begin */
+#define YOUNG_NS (10 * NS_PER_SECOND)
 #define KERNEL_EVERY_NS (500 * NS_PER_MS)
 #define WAITS_EVERY_NS NS_PER_SECOND
 #define WAITS_AT_HOME_NS (60 * NS_PER_SECOND) /* nobody asks what an idle thread waits for */
@@ -29,9 +31,18 @@ static bool is_due(int64_t last, int64_t every, int64_t now)
 	return !last || now - last >= every;
 }
 
+static bool name_is_due(const struct slot_now *slot, int64_t now)
+{
+	bool young = now - (int64_t)slot->record.stamp < YOUNG_NS;
+
+	return is_due(slot->name_read, young ? NAME_YOUNG_NS : NAME_EVERY_NS, now);
+}
+
 static void look_name(struct slot_now *slot, const struct process_row *row, int64_t now)
 {
-	if (proc_thread_name(row->pid, slot->record.tid, slot->name) < 0)
+	if (slot->record.name[0])
+		memcpy(slot->name, slot->record.name, sizeof(slot->name));
+	else if (proc_thread_name(row->pid, slot->record.tid, slot->name) < 0)
 		(void)snprintf(slot->name, sizeof(slot->name), "%s", row->name);
 	slot->name_read = now;
 }
@@ -82,7 +93,7 @@ static void look_at(struct slots *slots, uint32_t index, const struct tree *tree
 	const struct process_row *row = &tree->rows[slot->row];
 	struct thread_look look = look_of(slots, index, row);
 
-	if (is_due(slot->name_read, NAME_EVERY_NS, now) && left->names && left->names--)
+	if (name_is_due(slot, now) && left->names && left->names--)
 		look_name(slot, row, now);
 	if (thread_is_suspect(&look) && is_due(slot->kernel_read, KERNEL_EVERY_NS, now) && left->kernels && left->kernels--)
 		look_kernel(slot, row, now);

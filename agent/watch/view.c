@@ -93,6 +93,8 @@ static void copy_slot(const struct segment_slot *slot, struct slot_record *out)
 	out->stamp = slot->stamp;
 	out->base = slot->base;
 	out->start_routine = slot->start_routine;
+	memcpy(out->name, slot->name, sizeof(out->name));
+	out->name[sizeof(out->name) - 1] = '\0';
 }
 
 bool view_slot(const struct view *view, uint32_t index, struct slot_record *out)

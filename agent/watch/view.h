@@ -29,6 +29,7 @@ struct slot_record {
 	uint32_t process;
 	uint64_t stamp;
 	uint64_t call, entries, base, object, extra, caller, start_routine;
+	char name[SEGMENT_NAME_BYTES]; /* as the service named it, else empty; always ended */
 	bool torn;
 };
 

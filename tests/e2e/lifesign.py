@@ -51,10 +51,16 @@ def holds_for(condition, seconds, what="", every=0.02):
         time.sleep(every)
 
 
+_given = set()  # ports handed out in this process: two servers of one test never get the same one
+
+
 def free_port(address="127.0.0.1"):
-    """A port below the range that outgoing connections take theirs from."""
+    """A port below the range that outgoing connections take theirs from, never given before."""
     for _ in range(200):
         port = random.randrange(10000, 32000)
+        if port in _given:
+            continue
+        _given.add(port)
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
