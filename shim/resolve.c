@@ -190,12 +190,12 @@ static void *find_by_hash(const struct resolve_object *object, const char *name,
 	uint32_t bucket_count = object->hash[0], chain_count = object->hash[1];
 	const uint32_t *buckets = object->hash + 2;
 
-	if (!bucket_count)
+	if (!bucket_count || !holds(object, (uintptr_t)buckets, ((size_t)bucket_count + chain_count) * sizeof(*buckets)))
 		return NULL;
 	const uint32_t *link = &buckets[sysv_hash(name) % bucket_count];
 
 	for (uint32_t left = chain_count; left; left--) { /* a longer walk is a circle */
-		if (!holds(object, (uintptr_t)link, sizeof(*link)) || !*link || *link >= chain_count)
+		if (!*link || *link >= chain_count)
 			return NULL;
 		void *function = function_at(object, *link, name, hidden);
 
