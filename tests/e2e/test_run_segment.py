@@ -181,10 +181,13 @@ def test_children_killed_free_what_they_had(run, how):
 
 
 def test_orphans_that_we_reap_are_freed_at_once(run):
-    started = run([PYTHON, "-c", "import os, time\nif not os.fork():\n if not os.fork(): time.sleep(0.5); os.kill(os.getpid(), 9)\n os._exit(0)\ntime.sleep(1000)"])
+    """Before they are reaped, not by the next look."""
+    started = run([PYTHON, "-c", "import os, time\nif not os.fork():\n if not os.fork(): time.sleep(1000)\n os._exit(0)\nos.wait(); time.sleep(1000)"])
     main = started.main()
-    wait_until(lambda: len(view(started).claims()[0]) == 2, 5)
-    wait_until(lambda: view(started).claims()[0] == [main], 5, lambda: view(started).claims())
+    orphan = wait_until(lambda: next((p for p in children(started.pid) if p != main and p in view(started).claims()[0]), None), 5)
+    os.kill(orphan, signal.SIGKILL)
+    wait_until(lambda: not is_running(orphan), 5)
+    wait_until(lambda: orphan not in sum(view(started).claims()[:2], []), 0.4, lambda: view(started).claims())
 
 
 def test_threads_that_end_without_a_word_are_freed(run, place):
