@@ -54,9 +54,13 @@ enum thread_state thread_judge_state(const struct thread_look *look)
 
 enum thread_role thread_judge_role(const struct thread_look *look, enum thread_role before)
 {
-	if (look->serves && look->op)
-		return call_info(look->op)->class == CLASS_ACCEPT ? THREAD_LISTENER : THREAD_LOOP;
+	enum call_class class = call_info(look->op)->class;
+
 	if (before == THREAD_LOOP || before == THREAD_LISTENER)
 		return before;
+	if (look->serves && class == CLASS_EVENT)
+		return THREAD_LOOP;
+	if (look->serves && class == CLASS_ACCEPT && !look->moved) /* a loop passes through accept, it does not park there */
+		return THREAD_LISTENER;
 	return look->main ? THREAD_MAIN : THREAD_WORKER;
 }

@@ -24,7 +24,8 @@ struct thread_look {
 
 enum thread_state thread_judge_state(const struct thread_look *look);
 
-/* `before` is the role it had: a loop stays one while it is away from its wait. */
+/* `before` is the role it had: a loop stays one while it is away from its wait, and so does a listener that talks
+ * to whom it has accepted. */
 enum thread_role thread_judge_role(const struct thread_look *look, enum thread_role before);
 
 /* Is a look at /proc needed to know the state? Only then may `kernel_state` be left out. */

@@ -10,13 +10,14 @@
 
 #include "base/log.h"
 
-enum why { WHY_UNKNOWN, WHY_STATIC, WHY_FOREIGN, WHY_SECURE, WHY_SCRUBBED, WHY_UNMAPPED, WHY_STOOD_ASIDE, WHY_UNREADABLE, WHY_COUNT };
+enum why { WHY_UNKNOWN, WHY_STATIC, WHY_FOREIGN, WHY_GO, WHY_SECURE, WHY_SCRUBBED, WHY_UNMAPPED, WHY_STOOD_ASIDE, WHY_UNREADABLE, WHY_COUNT };
 
 /* What is told of each cause, and what to do. */
 static const char *const texts[WHY_COUNT] = {
 	[WHY_UNKNOWN] = "it has not joined; the cause could not be found",
 	[WHY_STATIC] = "its program is statically linked (Go, busybox-static …), so no library can be preloaded; "
 		       "it is watched from outside only",
+	[WHY_GO] = "it is a Go program, whose runtime makes its own system calls instead of libc's; it is watched from outside only",
 	[WHY_FOREIGN] = "its program is for another machine type or word size than the shim; install the shim built for it",
 	[WHY_SECURE] = "it runs setuid, setgid, with file capabilities or after a domain transition, so the loader drops "
 		       "LD_PRELOAD; start it under its user instead, or allow noatsecure",
@@ -36,17 +37,39 @@ enum { OWN_MACHINE = EM_AARCH64 };
 #error "no shim for this machine type yet"
 #endif
 
-static bool has_interpreter(int fd, const Elf64_Ehdr *header)
+/* Go's linker leaves a note of its name in every program, also in one that is linked with libc for cgo. */
+static bool has_go_note(int fd, const Elf64_Phdr *segment)
 {
+	enum { GO_BUILD_ID = 4 };
+	char notes[1024];
+	ssize_t got = pread(fd, notes, segment->p_filesz < sizeof(notes) ? segment->p_filesz : sizeof(notes), (off_t)segment->p_offset);
+	Elf64_Nhdr note;
+
+	for (uint64_t at = 0; got > 0 && at + sizeof(note) + 4 <= (uint64_t)got;) {
+		memcpy(&note, notes + at, sizeof(note));
+		at += sizeof(note);
+		if (note.n_type == GO_BUILD_ID && note.n_namesz == 4 && memcmp(notes + at, "Go\0", 4) == 0)
+			return true;
+		at += (((uint64_t)note.n_namesz + 3) & ~UINT64_C(3)) + (((uint64_t)note.n_descsz + 3) & ~UINT64_C(3));
+	}
+	return false;
+}
+
+static enum why why_of_segments(int fd, const Elf64_Ehdr *header)
+{
+	bool loaded = false, go = false;
+
 	for (unsigned i = 0; i < header->e_phnum && i < 64; i++) {
 		Elf64_Phdr segment;
 
 		if (pread(fd, &segment, sizeof(segment), (off_t)(header->e_phoff + i * sizeof(segment))) != sizeof(segment))
-			return true; /* cannot tell: another cause will show */
-		if (segment.p_type == PT_INTERP)
-			return true;
+			return WHY_UNKNOWN; /* cannot tell: another cause will show */
+		loaded |= segment.p_type == PT_INTERP;
+		go |= segment.p_type == PT_NOTE && has_go_note(fd, &segment);
 	}
-	return false;
+	if (!loaded)
+		return WHY_STATIC;
+	return go ? WHY_GO : WHY_UNKNOWN;
 }
 
 static enum why why_of_program(const struct process_row *row)
@@ -63,8 +86,8 @@ static enum why why_of_program(const struct process_row *row)
 	if (pread(fd, &header, sizeof(header), 0) == sizeof(header) && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0) {
 		if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != OWN_MACHINE)
 			why = WHY_FOREIGN;
-		else if (!has_interpreter(fd, &header))
-			why = WHY_STATIC;
+		else
+			why = why_of_segments(fd, &header);
 	}
 	close(fd);
 	return why;
@@ -114,14 +137,24 @@ static enum why find_why(const struct process_row *row)
 	return why_of_environment(&target);
 }
 
+/* A program that has joined and yet never calls libc to wait; asked once for each program that joins. */
+static bool waits_past_libc(struct process_row *row)
+{
+	if (row->asked_stamp != row->entry_stamp) {
+		row->waits_past_libc = why_of_program(row) == WHY_GO;
+		row->asked_stamp = row->entry_stamp;
+	}
+	return row->waits_past_libc;
+}
+
 /* The entry stands for the program that runs now if the word it points at still holds its stamp: an exec wipes
  * that, though pid and start time stay. Where memory cannot be read the entry has to be believed. */
-static bool is_covered(const struct process_row *row)
+static bool is_covered(struct process_row *row)
 {
 	struct reach_target target = tree_target(row);
 	uint64_t stamp = 0;
 
-	if (!row->entered)
+	if (!row->entered || waits_past_libc(row))
 		return false;
 	if (!row->readable)
 		return true;

@@ -171,12 +171,19 @@ static void read_inbound(struct listeners *listeners, int64_t now)
 	listeners->inbound_read = now;
 }
 
-bool listeners_serve(struct listeners *listeners, uint64_t inode, int64_t now)
+bool listeners_hold(const struct listeners *listeners, uint64_t inode)
 {
 	for (unsigned i = 0; i < listeners->count; i++) {
 		if (listeners->rows[i].socket.inode == inode)
 			return true;
 	}
+	return false;
+}
+
+bool listeners_serve(struct listeners *listeners, uint64_t inode, int64_t now)
+{
+	if (listeners_hold(listeners, inode))
+		return true;
 	if (!listeners->inbound_read || now - listeners->inbound_read > INBOUND_EVERY_NS)
 		read_inbound(listeners, now);
 	return bsearch(&inode, listeners->inbound, listeners->inbound_count, sizeof(inode), by_inode) != NULL;

@@ -32,6 +32,9 @@ struct listeners {
 /* Queues anew, and which of them are the service's (descriptors of processes are looked at every 2 s). */
 void listeners_refresh(struct listeners *listeners, struct tree *tree, int64_t now);
 
+/* Is this socket inode one of the listeners? */
+bool listeners_hold(const struct listeners *listeners, uint64_t inode);
+
 /* Does this socket inode take or carry the service's incoming connections? */
 bool listeners_serve(struct listeners *listeners, uint64_t inode, int64_t now);
 

@@ -73,28 +73,38 @@ static void read_one(const struct process_row *row, const struct slot_record *re
 	add_member(members, (int)record->object);
 }
 
-/* By the beginning of the call's name. */
+/* By the beginning of the call's name. `given`: the set is made for one call, it does not outlive it. */
 static const struct {
 	const char *prefix;
 	void (*read)(const struct process_row *row, const struct slot_record *record, struct members *members);
+	bool given;
 } sets[] = {
-	{"epoll_", read_epoll},
-	{"poll", read_poll},
-	{"ppoll", read_poll},
-	{"select", read_select},
-	{"pselect", read_select},
-	{"accept", read_one},
+	{"epoll_", read_epoll, false},
+	{"poll", read_poll, true},
+	{"ppoll", read_poll, true},
+	{"select", read_select, true},
+	{"pselect", read_select, true},
+	{"accept", read_one, true},
 };
 
-static bool is_front(const struct process_row *row, int fd, struct listeners *listeners, int64_t now)
+/* 0 = no socket. */
+static uint64_t socket_inode(const struct process_row *row, int fd)
 {
 	struct reach_target target = tree_target(row);
 	char name[REACH_NAME], text[64];
 
 	(void)snprintf(name, sizeof(name), "fd/%d", fd);
 	if (reach_link(&target, name, text, sizeof(text)) <= 0 || strncmp(text, "socket:[", 8) != 0)
+		return 0;
+	return strtoull(text + 8, NULL, 10);
+}
+
+/* A wait for one accepted connection alone is a pool's thread that talks to one peer, no loop. */
+static bool is_front(uint64_t inode, bool alone, struct listeners *listeners, int64_t now)
+{
+	if (!inode)
 		return false;
-	return listeners_serve(listeners, strtoull(text + 8, NULL, 10), now);
+	return alone ? listeners_hold(listeners, inode) : listeners_serve(listeners, inode, now);
 }
 
 bool serving_is_possible(uint32_t op)
@@ -108,15 +118,17 @@ bool serving_look(const struct process_row *row, const struct slot_record *recor
 {
 	const char *op = call_info((uint32_t)(record->call & CALL_OP_MASK))->name;
 	struct members members = {.count = 0};
+	bool given = false;
 
 	for (unsigned i = 0; op && i < sizeof(sets) / sizeof(sets[0]); i++) { /* no name: it has just left the call */
 		if (strncmp(op, sets[i].prefix, strlen(sets[i].prefix)) == 0) {
 			sets[i].read(row, record, &members);
+			given = sets[i].given;
 			break;
 		}
 	}
 	for (unsigned i = 0; i < members.count; i++) {
-		if (is_front(row, members.fds[i], listeners, now))
+		if (is_front(socket_inode(row, members.fds[i]), given && members.count == 1, listeners, now))
 			return true;
 	}
 	return false;

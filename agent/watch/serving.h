@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Does a thread wait on the service's front: on a set of descriptors that holds a listener or an accepted
- * connection? Epoll sets are read from fdinfo, poll and select sets from the thread's memory.
+ * Does a thread wait on the service's front: on a set of descriptors that holds a listener or, beside
+ * others, an accepted connection? Epoll sets are read from fdinfo, poll and select sets from the thread's memory.
  * Threads: the sampler. Failure: what cannot be read does not serve.
  */
 #ifndef LS_SERVING_H

@@ -41,6 +41,8 @@ struct process_row {
 	uint64_t entry_stamp;
 	uint32_t entry_index; /* in the segment's process table */
 	uint32_t libc, entry_flags;
+	uint64_t asked_stamp;     /* the entry_stamp for which waits_past_libc was found out */
+	bool waits_past_libc;     /* its program makes its system calls itself: Go */
 	uint64_t entry_witness;   /* where its memory holds entry_stamp while the program that made the entry runs */
 	bool listens;             /* holds a listening socket */
 	int64_t sockets_looked;   /* when its descriptors were last looked at */

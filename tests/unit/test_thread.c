@@ -70,8 +70,17 @@ static void roles(void **state)
 	assert_int_equal(thread_judge_role(&look, THREAD_MAIN), THREAD_LOOP);
 	look.op = op_named("accept");
 	assert_int_equal(thread_judge_role(&look, THREAD_MAIN), THREAD_LISTENER);
+	look.moved = true; /* passing through */
+	assert_int_equal(thread_judge_role(&look, THREAD_MAIN), THREAD_MAIN);
+	assert_int_equal(thread_judge_role(&look, THREAD_LOOP), THREAD_LOOP);
 	look = (struct thread_look){.main = true, .op = op_named("recv")};
 	assert_int_equal(thread_judge_role(&look, THREAD_LOOP), THREAD_LOOP); /* away from its wait it stays a loop */
+	look.serves = true; /* a prefork worker with its peer: where it waits changes, what it is does not */
+	assert_int_equal(thread_judge_role(&look, THREAD_LISTENER), THREAD_LISTENER);
+	look.op = op_named("poll");
+	assert_int_equal(thread_judge_role(&look, THREAD_LISTENER), THREAD_LISTENER);
+	look.op = op_named("usleep");
+	assert_int_equal(thread_judge_role(&look, THREAD_MAIN), THREAD_MAIN); /* nobody becomes a loop by sleeping */
 }
 
 static void only_silent_threads_outside_calls_are_suspects(void **state)
