@@ -27,8 +27,8 @@ void lifesign_shim_work_begin(const char *what)
 	struct segment_slot *slot = slot_mine();
 
 	if (slot)
-		slot_begin(slot, CALL_lifesign_shim_work_begin, (uint64_t)what, 0, (uint64_t)__builtin_return_address(0),
-			   NEVER_UNWOUND);
+		slot_begin(slot, CALL_lifesign_shim_work_begin, (uint64_t)what, 0,
+			(uint64_t)__builtin_return_address(0), NEVER_UNWOUND);
 }
 
 void lifesign_shim_work_end(void)

@@ -15,10 +15,10 @@
 
 #include "raw.h"
 
-#define JOIN_MS 20           /* the whole hand-over may delay a start by this */
-#define STATUS_BYTES 4096    /* /proc/self/status has about 1500 */
-#define FIRST_FD 3           /* 0 to 2 belong to the service even when it closed them */
-#define NEW_SOCKET_MODE 2    /* SECCOMP_MODE_FILTER */
+#define JOIN_MS 20        /* the whole hand-over may delay a start by this */
+#define STATUS_BYTES 4096 /* /proc/self/status has about 1500 */
+#define FIRST_FD 3        /* 0 to 2 belong to the service even when it closed them */
+#define NEW_SOCKET_MODE 2 /* SECCOMP_MODE_FILTER */
 
 /* The number behind `word` in a text, -1 without it. */
 static long number_after(const char *text, const char *word)
@@ -117,16 +117,19 @@ static long receive(long fd, struct segment_grant *grant)
 	} control = {.bytes = {0}};
 	struct iovec part = {grant, sizeof(*grant)};
 	/* room for one descriptor exactly: padding would hold a second, which would stay open */
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-				 .msg_controllen = CMSG_LEN(sizeof(int))};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_LEN(sizeof(int))};
 	long bytes = RAW3(recvmsg, fd, &message, MSG_CMSG_CLOEXEC);
 
-	if (bytes < 0 || message.msg_controllen < CMSG_LEN(sizeof(int)) || control.header.cmsg_level != SOL_SOCKET ||
-	    control.header.cmsg_type != SCM_RIGHTS)
+	if (bytes < 0 || message.msg_controllen < CMSG_LEN(sizeof(int)) ||
+		control.header.cmsg_level != SOL_SOCKET || control.header.cmsg_type != SCM_RIGHTS)
 		return -1;
 	long memory = lift(*(int *)CMSG_DATA(&control.header));
 
-	if (memory >= 0 && (bytes != sizeof(*grant) || grant->magic != SEGMENT_MAGIC || (message.msg_flags & MSG_CTRUNC))) {
+	if (memory >= 0 && (bytes != sizeof(*grant) || grant->magic != SEGMENT_MAGIC ||
+				   (message.msg_flags & MSG_CTRUNC))) {
 		RAW1(close, memory);
 		return -1;
 	}
@@ -150,11 +153,11 @@ bool join_check(void *base, uint64_t bytes, struct shim_segment *segment)
 	uint64_t process_offset = header->process_offset, slot_offset = header->slot_offset;
 
 	if (header->abi_major != SEGMENT_ABI_MAJOR || header->process_bytes != SEGMENT_PROCESS_BYTES ||
-	    header->slot_bytes != SEGMENT_SLOT_BYTES || header->segment_bytes != bytes)
+		header->slot_bytes != SEGMENT_SLOT_BYTES || header->segment_bytes != bytes)
 		return false;
 	if (!is_table(process_offset, process_count, SEGMENT_PROCESS_BYTES, bytes, SEGMENT_SLOTS_MAX) ||
-	    !is_table(slot_offset, slot_count, SEGMENT_SLOT_BYTES, bytes, SEGMENT_SLOTS_MAX) ||
-	    process_offset + (uint64_t)process_count * SEGMENT_PROCESS_BYTES > slot_offset)
+		!is_table(slot_offset, slot_count, SEGMENT_SLOT_BYTES, bytes, SEGMENT_SLOTS_MAX) ||
+		process_offset + (uint64_t)process_count * SEGMENT_PROCESS_BYTES > slot_offset)
 		return false;
 	segment->processes = (struct segment_process *)((char *)base + process_offset);
 	segment->slots = (struct segment_slot *)((char *)base + slot_offset);

@@ -39,7 +39,7 @@ static struct segment_process *claim_entry(uint32_t pid)
 			continue;
 		/* acquire: whoever freed it has finished with it */
 		if (!__atomic_compare_exchange_n(&entry->claim, &nobody, generation << 32 | pid, false,
-						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
 		entry->generation = generation;
 		__atomic_store_n(&header->process_hint, index + 1, __ATOMIC_RELAXED);
@@ -52,8 +52,8 @@ bool process_register(uint32_t pid, uint32_t parent)
 {
 	uint32_t fresh = OWN_NEW;
 
-	if (!__atomic_compare_exchange_n(&shim_own.state, &fresh, OWN_REGISTERING, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(
+		    &shim_own.state, &fresh, OWN_REGISTERING, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return false;
 	struct segment_process *entry = claim_entry(pid);
 
@@ -70,7 +70,8 @@ bool process_register(uint32_t pid, uint32_t parent)
 	entry->refused = 0;
 	shim_own.stamp = process_stamp();
 	entry->witness = (uint64_t)&shim_own.stamp;
-	__atomic_store_n(&entry->stamp, shim_own.stamp, __ATOMIC_RELEASE); /* last: a reader knows it is whole */
+	/* last: with a stamp the entry is whole */
+	__atomic_store_n(&entry->stamp, shim_own.stamp, __ATOMIC_RELEASE);
 	shim_own.pid = pid;
 	shim_own.index = (uint32_t)(entry - shim_segment.processes);
 	__atomic_store_n(&shim_own.state, OWN_READY, __ATOMIC_RELEASE);
@@ -107,7 +108,8 @@ void process_learn(uintptr_t vdso)
 {
 	clock_of_vdso = (int (*)(clockid_t, struct timespec *))resolve_in_image(vdso, "__vdso_clock_gettime");
 	if (!clock_of_vdso)
-		clock_of_vdso = (int (*)(clockid_t, struct timespec *))resolve_in_image(vdso, "__kernel_clock_gettime");
+		clock_of_vdso =
+			(int (*)(clockid_t, struct timespec *))resolve_in_image(vdso, "__kernel_clock_gettime");
 	shim_segment.tid_offset = find_tid((uint32_t)RAW0(gettid));
 	if (shim_segment.tid_offset < 0)
 		shim_segment.flags |= PROCESS_TID_BY_SYSCALL;
@@ -148,5 +150,6 @@ uint64_t process_stamp(void)
 
 	if (!clock_of_vdso || clock_of_vdso(CLOCK_MONOTONIC, &now) != 0)
 		RAW2(clock_gettime, CLOCK_MONOTONIC, &now);
-	return (uint64_t)(now.tv_sec * INT64_C(1000000000) + now.tv_nsec + shim_segment.header->boot_minus_mono);
+	return (uint64_t)(now.tv_sec * INT64_C(1000000000) + now.tv_nsec +
+			  shim_segment.header->boot_minus_mono);
 }

@@ -17,7 +17,9 @@ static inline long raw_call(long number, long a, long b, long c, long d, long e,
 	register long r9 __asm__("r9") = f;
 	long result = number;
 
-	__asm__ volatile("syscall" : "+a"(result) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+	__asm__ volatile("syscall"
+			 : "+a"(result)
+			 : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return result;
 }
@@ -45,7 +47,7 @@ static inline long raw_call(long number, long a, long b, long c, long d, long e,
 #define RAW3(name, a, b, c) raw_call(SYS_##name, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define RAW4(name, a, b, c, d) raw_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define RAW5(name, a, b, c, d, e) raw_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
-#define RAW6(name, a, b, c, d, e, f) \
+#define RAW6(name, a, b, c, d, e, f)                                                                           \
 	raw_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 #endif

@@ -8,6 +8,7 @@
 
 #define NAME_OF_CALL(number, symbol, ...) #symbol,
 #define NAME_OF_NAME(symbol, ...) #symbol,
+/* clang-format off */
 static const char *const names[REAL_COUNT] = {
 	LS_CALLS(NAME_OF_CALL)
 	LS_CALLS_BY_HAND(NAME_OF_CALL)
@@ -16,6 +17,7 @@ static const char *const names[REAL_COUNT] = {
 	LS_CONTROLS(NAME_OF_NAME)
 	LS_HELPERS(NAME_OF_NAME)
 };
+/* clang-format on */
 
 void *real_functions[REAL_COUNT];
 

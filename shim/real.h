@@ -10,20 +10,21 @@
 #include <lifesign/calls.h>
 
 /* Names that the shim calls but does not wrap. */
-#define LS_HELPERS(X)              \
-	X(pthread_self)            \
-	X(pthread_key_create)      \
-	X(pthread_setspecific)     \
-	X(__register_atfork)       \
-	X(pthread_atfork)          \
-	X(gnu_get_libc_version)    \
-	X(clock_gettime)           \
-	X(vfscanf)                 \
-	X(__isoc99_vfscanf)        \
+#define LS_HELPERS(X)                                                                                          \
+	X(pthread_self)                                                                                        \
+	X(pthread_key_create)                                                                                  \
+	X(pthread_setspecific)                                                                                 \
+	X(__register_atfork)                                                                                   \
+	X(pthread_atfork)                                                                                      \
+	X(gnu_get_libc_version)                                                                                \
+	X(clock_gettime)                                                                                       \
+	X(vfscanf)                                                                                             \
+	X(__isoc99_vfscanf)                                                                                    \
 	X(__isoc23_vfscanf)
 
 #define REAL_OF_CALL(number, symbol, ...) REAL_##symbol,
 #define REAL_OF_NAME(symbol, ...) REAL_##symbol,
+/* clang-format off */
 enum real_index {
 	LS_CALLS(REAL_OF_CALL)
 	LS_CALLS_BY_HAND(REAL_OF_CALL)
@@ -35,6 +36,7 @@ enum real_index {
 	LS_HELPERS(REAL_OF_NAME)
 	REAL_COUNT
 };
+/* clang-format on */
 #undef REAL_OF_CALL
 #undef REAL_OF_NAME
 

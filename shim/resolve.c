@@ -33,32 +33,20 @@ static const void *table(const struct resolve_object *object, ElfW(Addr) value, 
 static void note_dynamic(struct resolve_object *object, const ElfW(Dyn) *entry)
 {
 	switch (entry->d_tag) {
-	case DT_SYMTAB:
-		object->symbols = table(object, entry->d_un.d_ptr, sizeof(ElfW(Sym)));
-		break;
-	case DT_STRTAB:
-		object->strings = table(object, entry->d_un.d_ptr, 1);
-		break;
-	case DT_STRSZ:
-		object->string_bytes = entry->d_un.d_val;
-		break;
-	case DT_GNU_HASH:
-		object->gnu_hash = table(object, entry->d_un.d_ptr, 4 * sizeof(uint32_t));
-		break;
-	case DT_HASH:
-		object->hash = table(object, entry->d_un.d_ptr, 2 * sizeof(uint32_t));
-		break;
-	case DT_VERSYM:
-		object->versions = table(object, entry->d_un.d_ptr, sizeof(ElfW(Half)));
-		break;
-	default:
-		break;
+	case DT_SYMTAB: object->symbols = table(object, entry->d_un.d_ptr, sizeof(ElfW(Sym))); break;
+	case DT_STRTAB: object->strings = table(object, entry->d_un.d_ptr, 1); break;
+	case DT_STRSZ: object->string_bytes = entry->d_un.d_val; break;
+	case DT_GNU_HASH: object->gnu_hash = table(object, entry->d_un.d_ptr, 4 * sizeof(uint32_t)); break;
+	case DT_HASH: object->hash = table(object, entry->d_un.d_ptr, 2 * sizeof(uint32_t)); break;
+	case DT_VERSYM: object->versions = table(object, entry->d_un.d_ptr, sizeof(ElfW(Half))); break;
+	default: break;
 	}
 }
 
 static void note_segment(struct resolve_object *object, const ElfW(Phdr) *header)
 {
-	if (header->p_type != PT_LOAD || !(header->p_flags & PF_R) || object->readable_count == RESOLVE_SEGMENTS)
+	if (header->p_type != PT_LOAD || !(header->p_flags & PF_R) ||
+		object->readable_count == RESOLVE_SEGMENTS)
 		return;
 	uintptr_t start = object->bias + header->p_vaddr;
 	uintptr_t end = start + header->p_memsz;
@@ -147,7 +135,7 @@ static void *function_at(const struct resolve_object *object, uint32_t index, co
 
 /* The chain of one bucket ends with a set low bit, or where the readable memory ends. */
 static void *find_in_chain(const struct resolve_object *object, const uint32_t *chain, uint32_t index,
-			   const char *name, uint32_t hash, bool hidden)
+	const char *name, uint32_t hash, bool hidden)
 {
 	for (;; index++, chain++) {
 		if (!holds(object, (uintptr_t)chain, sizeof(*chain)))
@@ -190,7 +178,8 @@ static void *find_by_hash(const struct resolve_object *object, const char *name,
 	uint32_t bucket_count = object->hash[0], chain_count = object->hash[1];
 	const uint32_t *buckets = object->hash + 2;
 
-	if (!bucket_count || !holds(object, (uintptr_t)buckets, ((size_t)bucket_count + chain_count) * sizeof(*buckets)))
+	if (!bucket_count ||
+		!holds(object, (uintptr_t)buckets, ((size_t)bucket_count + chain_count) * sizeof(*buckets)))
 		return NULL;
 	const uint32_t *link = &buckets[sysv_hash(name) % bucket_count];
 
@@ -237,7 +226,8 @@ static int look_into(struct dl_phdr_info *info, size_t bytes, void *walk_)
 		return 0;
 	for (size_t i = 0; i < walk->count; i++) {
 		if (!walk->found[i])
-			walk->found[i] = resolve_find(&object, walk->names[i], resolve_hash(walk->names[i]), walk->hidden);
+			walk->found[i] = resolve_find(
+				&object, walk->names[i], resolve_hash(walk->names[i]), walk->hidden);
 	}
 	return 0;
 }
@@ -269,7 +259,8 @@ void *resolve_in_image(uintptr_t image, const char *name)
 	for (size_t i = 0; i < file->e_phnum; i++) {
 		if (headers[i].p_type != PT_LOAD)
 			continue;
-		if (!resolve_open(&object, image + headers[i].p_offset - headers[i].p_vaddr, headers, file->e_phnum))
+		if (!resolve_open(
+			    &object, image + headers[i].p_offset - headers[i].p_vaddr, headers, file->e_phnum))
 			return NULL;
 		return resolve_find(&object, name, resolve_hash(name), false);
 	}

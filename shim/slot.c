@@ -36,7 +36,8 @@ static bool is_slot(const struct segment_slot *slot)
 
 static bool runs_caller_code(uint64_t call)
 {
-	return (call & CALL_OP_MASK) == CALL_pthread_once || (call & CALL_OP_MASK) == CALL_lifesign_shim_work_begin;
+	return (call & CALL_OP_MASK) == CALL_pthread_once ||
+	       (call & CALL_OP_MASK) == CALL_lifesign_shim_work_begin;
 }
 
 static struct segment_slot *take_free_slot(void)
@@ -55,7 +56,7 @@ static struct segment_slot *take_free_slot(void)
 			continue;
 		/* acquire: whoever freed it has finished with it */
 		if (!__atomic_compare_exchange_n(&slot->claim, &nobody, generation << 32 | shim_own.pid, false,
-						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
 		__atomic_add_fetch(&header->threads_started, 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&header->slot_hint, index + 1, __ATOMIC_RELAXED);
@@ -114,7 +115,8 @@ static void claim_as(uint32_t tid, uint64_t start_routine, uint64_t stack_top)
 	}
 	describe(slot, tid, start_routine, stack_top);
 	/* a signal handler may have claimed one meanwhile: one thread, one slot */
-	if (!__atomic_compare_exchange_n(&shim_self, &nobody, slot, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+	if (!__atomic_compare_exchange_n(
+		    &shim_self, &nobody, slot, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
 		give_back(slot);
 		return;
 	}
@@ -191,7 +193,7 @@ void slot_exit(void *value)
 }
 
 static uintptr_t enter_inside(struct segment_slot *slot, uint64_t outer, uint64_t call, uint64_t object,
-			      uint64_t extra, uint64_t caller)
+	uint64_t extra, uint64_t caller)
 {
 	if (!(outer & CALL_INSIDE))
 		slot->container = (outer & CALL_OP_MASK) << OBJECT_BITS | (slot->object & OBJECT_MASK);

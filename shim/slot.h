@@ -20,7 +20,7 @@ static inline bool slot_is_special(const struct segment_slot *slot)
 }
 
 static inline void slot_begin(struct segment_slot *slot, uint64_t call, uint64_t object, uint64_t extra,
-			      uint64_t caller, uint64_t frame)
+	uint64_t caller, uint64_t frame)
 {
 	slot->object = object;
 	slot->extra = extra;

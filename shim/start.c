@@ -56,8 +56,8 @@ static void in_child(void)
 
 static void watch_forks(void)
 {
-	int (*register_atfork)(void (*)(void), void (*)(void), void (*)(void), void *) =
-		(int (*)(void (*)(void), void (*)(void), void (*)(void), void *))real_functions[REAL___register_atfork];
+	int (*register_atfork)(void (*)(void), void (*)(void), void (*)(void), void *) = (int (*)(
+		void (*)(void), void (*)(void), void (*)(void), void *))real_functions[REAL___register_atfork];
 	int (*atfork)(void (*)(void), void (*)(void), void (*)(void)) =
 		(int (*)(void (*)(void), void (*)(void), void (*)(void)))real_functions[REAL_pthread_atfork];
 

@@ -23,13 +23,13 @@ struct shim_segment {
 	struct segment_process *processes;
 	struct segment_slot *slots;
 	uint32_t process_mask, slot_mask;
-	uint32_t libc;       /* enum segment_libc */
-	uint32_t missing;    /* wrapped names that this libc does not have */
-	uint32_t flags;      /* PROCESS_* that hold for each process of this program */
-	int exit_key;        /* pthread key whose destructor frees a slot, -1: none */
-	int tid_offset;      /* of the tid in a thread's own control block, -1: ask the kernel */
-	bool foreign_pids;   /* the supervisor sees other pids: children cannot name themselves */
-	bool wipes;          /* the kernel clears shim_own in every new process */
+	uint32_t libc;     /* enum segment_libc */
+	uint32_t missing;  /* wrapped names that this libc does not have */
+	uint32_t flags;    /* PROCESS_* that hold for each process of this program */
+	int exit_key;      /* pthread key whose destructor frees a slot, -1: none */
+	int tid_offset;    /* of the tid in a thread's own control block, -1: ask the kernel */
+	bool foreign_pids; /* the supervisor sees other pids: children cannot name themselves */
+	bool wipes;        /* the kernel clears shim_own in every new process */
 };
 extern struct shim_segment shim_segment __attribute__((visibility("hidden")));
 

@@ -42,44 +42,46 @@ static inline long missing_result(bool is_pthread, bool is_lock, bool is_pointer
 }
 #define IS_POINTER(type) (__builtin_classify_type((type)0) == 5) /* pointer_type_class */
 #define IS_PTHREAD(name) ((name)[0] == 'p' && (name)[1] == 't' && (name)[2] == 'h')
-#define MISSING(ret, symbol, class) \
+#define MISSING(ret, symbol, class)                                                                            \
 	((ret)missing_result(IS_PTHREAD(#symbol), (class) == CLASS_LOCK, IS_POINTER(ret)))
 
-#define WRAPPER(symbol, number, class, ret, params, args, object, extra, timed)                             \
-	__attribute__((noinline, cold)) static ret special_##symbol params                                  \
-	{                                                                                                   \
-		SEES_UNWINDING;                                                                             \
-		__typeof__(&symbol) real = REAL_OR_FIND(symbol);                                            \
-                                                                                                            \
-		if (!real)                                                                                  \
-			return MISSING(ret, symbol, class);                                                 \
-		uintptr_t ticket =                                                                          \
-			slot_enter(CALL_WORD(number, timed), WORD(object), WORD(extra), CALLER, FRAME);     \
-		ret returned = real args;                                                                     \
-                                                                                                            \
-		slot_leave(ticket);                                                                         \
-		return returned;                                                                              \
-	}                                                                                                   \
-	EXPORT ret symbol params                                                                            \
-	{                                                                                                   \
-		SEES_UNWINDING;                                                                             \
-		struct segment_slot *slot = shim_self;                                                      \
-		__typeof__(&symbol) real = REAL(symbol);                                                    \
-                                                                                                            \
-		if (!real || slot_is_special(slot))                                                         \
-			return special_##symbol args;                                                       \
-		slot_begin(slot, CALL_WORD(number, timed), WORD(object), WORD(extra), CALLER, FRAME);       \
-		ret returned = real args;                                                                     \
-                                                                                                            \
-		slot_end(slot);                                                                             \
-		return returned;                                                                              \
+#define WRAPPER(symbol, number, class, ret, params, args, object, extra, timed)                                \
+	__attribute__((noinline, cold)) static ret special_##symbol params                                     \
+	{                                                                                                      \
+		SEES_UNWINDING;                                                                                \
+		__typeof__(&symbol) real = REAL_OR_FIND(symbol);                                               \
+                                                                                                               \
+		if (!real)                                                                                     \
+			return MISSING(ret, symbol, class);                                                    \
+		uintptr_t ticket =                                                                             \
+			slot_enter(CALL_WORD(number, timed), WORD(object), WORD(extra), CALLER, FRAME);        \
+		ret returned = real args;                                                                      \
+                                                                                                               \
+		slot_leave(ticket);                                                                            \
+		return returned;                                                                               \
+	}                                                                                                      \
+	EXPORT ret symbol params                                                                               \
+	{                                                                                                      \
+		SEES_UNWINDING;                                                                                \
+		struct segment_slot *slot = shim_self;                                                         \
+		__typeof__(&symbol) real = REAL(symbol);                                                       \
+                                                                                                               \
+		if (!real || slot_is_special(slot))                                                            \
+			return special_##symbol args;                                                          \
+		slot_begin(slot, CALL_WORD(number, timed), WORD(object), WORD(extra), CALLER, FRAME);          \
+		ret returned = real args;                                                                      \
+                                                                                                               \
+		slot_end(slot);                                                                                \
+		return returned;                                                                               \
 	}
 
 #define NUMBER_OF_CALL(number, symbol, ...) CALL_##symbol = number,
+/* clang-format off */
 enum wrap_number {
 	LS_CALLS(NUMBER_OF_CALL)
 	LS_CALLS_BY_HAND(NUMBER_OF_CALL)
 };
+/* clang-format on */
 #undef NUMBER_OF_CALL
 
 #endif

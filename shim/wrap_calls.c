@@ -29,14 +29,20 @@
 
 #include "wrap.h"
 
-#define WRAP_CALL(number, symbol, class, kind, ret, params, args, object, extra, timed) \
+#define WRAP_CALL(number, symbol, class, kind, ret, params, args, object, extra, timed)                        \
 	WRAPPER(symbol, number, class, ret, params, args, object, extra, timed)
+/* clang-format off */
 LS_CALLS(WRAP_CALL)
+/* clang-format on */
 
 /* No header declares most of these. */
 #define DECLARE_TWIN(symbol, of, ret, params, args, object, extra, timed) ret symbol params;
+/* clang-format off */
 LS_TWINS(DECLARE_TWIN)
+/* clang-format on */
 
-#define WRAP_TWIN(symbol, of, ret, params, args, object, extra, timed) \
+#define WRAP_TWIN(symbol, of, ret, params, args, object, extra, timed)                                         \
 	WRAPPER(symbol, CALL_##of, CLASS_NONE, ret, params, args, object, extra, timed)
+/* clang-format off */
 LS_TWINS(WRAP_TWIN)
+/* clang-format on */

@@ -20,8 +20,8 @@ static struct shim_cell *take_cell(void)
 		uint32_t free = CELL_FREE;
 
 		/* acquire: the thread that freed it has read it */
-		if (__atomic_compare_exchange_n(&cell->state, &free, CELL_USED, false, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(
+			    &cell->state, &free, CELL_USED, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return cell;
 	}
 	return NULL;
@@ -43,8 +43,8 @@ static void *run_thread(void *cell_)
 	return begin(argument);
 }
 
-EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*begin)(void *),
-			  void *argument)
+EXPORT int pthread_create(
+	pthread_t *thread, const pthread_attr_t *attributes, void *(*begin)(void *), void *argument)
 {
 	__typeof__(&pthread_create) real = REAL_OR_FIND(pthread_create);
 
@@ -82,16 +82,16 @@ EXPORT int pthread_setname_np(pthread_t thread, const char *name)
 }
 
 /* None returns. Every name is there in every libc that a program which calls it was linked to. */
-#define WRAP_JUMP(symbol)                                                          \
-	void symbol(jmp_buf where, int value) __attribute__((noreturn)); \
-	EXPORT void symbol(jmp_buf where, int value)                 \
-	{                                                                          \
-		__typeof__(&symbol) real = REAL_OR_FIND(symbol);                   \
-                                                                                   \
-		slot_unwind();                                                     \
-		if (real)                                                          \
-			real(where, value);                                        \
-		__builtin_trap();                                                  \
+#define WRAP_JUMP(symbol)                                                                                      \
+	void symbol(jmp_buf where, int value) __attribute__((noreturn));                                       \
+	EXPORT void symbol(jmp_buf where, int value)                                                           \
+	{                                                                                                      \
+		__typeof__(&symbol) real = REAL_OR_FIND(symbol);                                               \
+                                                                                                               \
+		slot_unwind();                                                                                 \
+		if (real)                                                                                      \
+			real(where, value);                                                                    \
+		__builtin_trap();                                                                              \
 	}
 WRAP_JUMP(longjmp)
 WRAP_JUMP(_longjmp)

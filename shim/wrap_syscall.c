@@ -18,7 +18,8 @@
 #define SYS_IO_URING_ENTER 426
 #define SYS_EPOLL_PWAIT2 441
 
-long shim_syscall_wait(long number, long a, long b, long c, long d, long e, long f) __attribute__((visibility("hidden")));
+long shim_syscall_wait(long number, long a, long b, long c, long d, long e, long f)
+	__attribute__((visibility("hidden")));
 void *shim_syscall_find(void) __attribute__((visibility("hidden")));
 extern void *shim_syscall_real __attribute__((visibility("hidden")));
 
@@ -31,10 +32,8 @@ static bool futex_waits(long operation)
 	case FUTEX_WAIT_BITSET:
 	case FUTEX_WAIT_REQUEUE_PI:
 	case FUTEX_LOCK_PI:
-	case FUTEX_LOCK_PI2:
-		return true;
-	default:
-		return false;
+	case FUTEX_LOCK_PI2: return true;
+	default: return false;
 	}
 }
 
@@ -56,7 +55,8 @@ long shim_syscall_wait(long number, long a, long b, long c, long d, long e, long
 		return missing_result(false, false, false);
 	if (number == SYS_futex && !futex_waits(b))
 		return real(number, a, b, c, d, e, f);
-	uintptr_t ticket = slot_enter(CALL_WORD(CALL_syscall, is_timed(number, d)), WORD(a), WORD(number), CALLER, FRAME);
+	uintptr_t ticket =
+		slot_enter(CALL_WORD(CALL_syscall, is_timed(number, d)), WORD(a), WORD(number), CALLER, FRAME);
 	long result = real(number, a, b, c, d, e, f);
 
 	slot_leave(ticket);
@@ -88,9 +88,11 @@ __asm__(".text\n.p2align 4\n.globl syscall\n.type syscall, @function\n"
 	WAITS(SYS_FUTEX_WAITV) WAITS(SYS_IO_URING_ENTER) WAITS(SYS_EPOLL_PWAIT2)
 	"mov shim_syscall_real(%rip), %rax\n"
 	"test %rax, %rax\n je 1f\n jmp *%rax\n"
-	"1: push %rdi\n push %rsi\n push %rdx\n push %rcx\n push %r8\n push %r9\n sub $8, %rsp\n.cfi_adjust_cfa_offset 56\n"
+	"1: push %rdi\n push %rsi\n push %rdx\n push %rcx\n push %r8\n push %r9\n sub $8, %rsp\n"
+	".cfi_adjust_cfa_offset 56\n"
 	"call shim_syscall_find\n"
-	"add $8, %rsp\n pop %r9\n pop %r8\n pop %rcx\n pop %rdx\n pop %rsi\n pop %rdi\n.cfi_adjust_cfa_offset -56\n"
+	"add $8, %rsp\n pop %r9\n pop %r8\n pop %rcx\n pop %rdx\n pop %rsi\n pop %rdi\n"
+	".cfi_adjust_cfa_offset -56\n"
 	"jmp *%rax\n"
 	".cfi_endproc\n.size syscall, . - syscall\n");
 #elif defined(__aarch64__)

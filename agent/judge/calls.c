@@ -10,11 +10,13 @@
 #define CALL_INFO(number, symbol, class_, kind_, ...) [number] = {#symbol, class_, kind_},
 #define CALL_INFO_BY_HAND(number, symbol, class_, kind_) [number] = {#symbol, class_, kind_},
 
+/* clang-format off */
 static const struct call_info calls[] = {
 	LS_CALLS(CALL_INFO)
 	LS_CALLS_BY_HAND(CALL_INFO_BY_HAND)
 	LS_API_CALLS(CALL_INFO_BY_HAND)
 };
+/* clang-format on */
 
 const struct call_info *call_info(uint32_t op)
 {

@@ -9,10 +9,10 @@ import fcntl
 import mmap
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
-import threading
 import time
 import uuid
 
@@ -114,13 +114,12 @@ class Host:
             self.set(field, value)
         tail = "" if filters is None else f"+{filters}"
         self.name = f"@lifesign-test-{os.getpid()}-{uuid.uuid4().hex[:12]}{tail}"
-        self.grants = 0
+        self.granted = mmap.mmap(-1, 8)  # shared with the server
         self.started = []
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.bind("\0" + self.name[1:])
         self.socket.listen(512)
-        if answer:
-            threading.Thread(target=self._serve, daemon=True).start()
+        self.server = self._start_server() if answer else None
 
     def set(self, field, value, kind="segment_header", base=0):
         offset, form = LAYOUT[kind][field]
@@ -135,20 +134,43 @@ class Host:
                 "created": boot, "boot_minus_mono": boot - mono, "supervisor": os.getpid(), "magic": MAGIC}.items():
             self.set(field, value)
 
+    def _start_server(self):
+        """A process of its own: a shim waits 20 ms and no longer, whatever this one computes meanwhile."""
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            os.nice(-10)
+        except OSError:
+            pass  # not root: it has to do without
+        try:
+            self._serve()
+        finally:
+            os._exit(0)
+
     def _serve(self):
-        while True:
-            try:
-                peer, _ = self.socket.accept()
-            except OSError:
-                return
+        while os.getppid() != 1:
+            peer, _ = self.socket.accept()
             with peer:
                 pid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
                 try:
                     peer.sendmsg([struct.pack("<QQII", MAGIC, self.bytes, pid, 0)],
                                  [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [self.fd]))])
-                    self.grants += 1
+                    struct.pack_into("<Q", self.granted, 0, self.grants + 1)
                 except OSError:
                     pass
+
+    @property
+    def grants(self):
+        return struct.unpack_from("<Q", self.granted)[0]
+
+    def serve_instead(self, fd):
+        """Hands out another descriptor from now on; the old one."""
+        os.kill(self.server, signal.SIGKILL)
+        os.waitpid(self.server, 0)
+        self.fd, old = fd, self.fd
+        self.server = self._start_server()
+        return old
 
     # ---- programs under the shim
 
@@ -177,6 +199,9 @@ class Host:
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream:
                     stream.close()
+        if self.server:
+            os.kill(self.server, signal.SIGKILL)
+            os.waitpid(self.server, 0)
         self.socket.close()
         self.memory.close()
         os.close(self.fd)

@@ -10,13 +10,14 @@ import pytest
 from lifesign import wait_until
 from shim_host import SUPPORT, Host, is_mapped
 
-PROGRAMS = ["shim_moves", "shim_moves-musl"]
+FORKS = {"fork", "raw_clone", "underscore_fork", "fork_in_thread", "fork_then_thread", "vfork", "spawn", "system", "daemon", "close_all"}  # of shim_forks
 
 
 class Scene:
-    """A scene of shim_moves; step() goes on to its next step and returns the tid that it names."""
+    """A scene of shim_moves or shim_forks; step() goes on to its next step and returns the tid that it names."""
 
-    def __init__(self, host, program, name):
+    def __init__(self, host, libc, name):
+        program = ("shim_forks" if name in FORKS else "shim_moves") + libc
         self.host = host
         self.process = host.start([f"{SUPPORT}/{program}", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self.process.pid
@@ -45,14 +46,14 @@ class Scene:
         assert self.process.wait(10) == status
 
 
-@pytest.fixture(params=PROGRAMS)
+@pytest.fixture(params=["", "-musl"], ids=["glibc", "musl"])
 def scene(request):
     hosts = []
 
     def make(name, **options):
         hosts.append(Host(**options))
         return Scene(hosts[-1], request.param, name)
-    make.is_musl = request.param.endswith("musl")
+    make.is_musl = request.param == "-musl"
     yield make
     for host in hosts:
         host.close()

@@ -123,15 +123,13 @@ def test_a_segment_that_is_not_one(change):
 
 
 def test_a_segment_without_a_seal(host):
-    host_fd = host.fd
-    host.fd = os.memfd_create("unsealed")
-    os.ftruncate(host.fd, host.bytes)
-    os.pwrite(host.fd, host.memory[:], 0)
+    unsealed = os.memfd_create("unsealed")
+    os.ftruncate(unsealed, host.bytes)
+    os.pwrite(unsealed, host.memory[:], 0)
+    sealed = host.serve_instead(unsealed)
     _, status, _ = run([TRUE], host.env())
-    written = os.pread(host.fd, host.bytes, 0)
-    os.close(host.fd)
-    host.fd = host_fd
-    assert status == 0 and host.grants == 1 and written == host.memory[:]
+    assert status == 0 and host.grants == 1 and os.pread(unsealed, host.bytes, 0) == host.memory[:]
+    os.close(sealed)
 
 
 def test_a_supervisor_that_does_not_answer_costs_little():

@@ -16,6 +16,11 @@ ELSEWHERE = {"getaddrinfo", "getnameinfo", "gethostbyname", "gethostbyname_r", "
 TIMED = ("timed", "clock", "sleep", "ppoll", "pselect")
 
 
+def is_right(slot, call):
+    """Inside that call for good: one or two fill a queue first by the same call with IPC_NOWAIT."""
+    return slot and slot.op == call and slot.timed == (any(word in call for word in TIMED) or call == "epoll_pwait")
+
+
 def zoo(host, place, program):
     process = host.start([f"{SUPPORT}/{program}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=place.path)
     animals = {}
@@ -38,13 +43,11 @@ def test_every_wait_is_seen(place, program):
 
         def all_wait():
             slots.update({s.tid: s for s in host.slots(process.pid)})
-            return all(tid in slots and slots[tid].op == call for tid, call in animals.items())
-        wait_until(all_wait, 20, lambda: {call: slots.get(tid) for tid, call in animals.items()
-                                          if tid not in slots or slots[tid].op != call})
+            return all(is_right(slots.get(tid), call) for tid, call in animals.items())
+        wait_until(all_wait, 20, lambda: {call: slots.get(tid) for tid, call in animals.items() if not is_right(slots.get(tid), call)})
         for tid, call in animals.items():
             slot = slots[tid]
             assert slot.start_routine and slot.stack_top > slot.frame and slot.caller and slot.entries > slot.base, call
-            assert slot.timed == (call.startswith(TIMED) or any(w in call for w in TIMED) or call == "epoll_pwait"), slot
             assert slot.nested == 0 and slot.inside is None, slot
         process.stdin.close()
         assert process.wait(10) == 0
@@ -53,6 +56,6 @@ def test_every_wait_is_seen(place, program):
 
 
 def test_the_zoo_holds_every_call():
-    with open(os.path.join(os.path.dirname(__file__), "../support/shim_zoo.c"), encoding="utf-8") as f:
+    with open(os.path.join(os.path.dirname(__file__), "../support/shim_zoo.h"), encoding="utf-8") as f:
         text = f.read()
     assert {call for call in CALLS if f"X({call}," not in text} == ELSEWHERE

@@ -33,12 +33,12 @@
 #include <unistd.h>
 
 enum { UNTOUCHED = 4321 };
-#define TRY(...)                                                               \
-	do {                                                                   \
-		errno = UNTOUCHED;                                             \
-		long result_ = (long)(__VA_ARGS__);                            \
-		int error_ = errno;                                            \
-		printf("%s = %ld, %d\n", #__VA_ARGS__, result_, error_);       \
+#define TRY(...)                                                                                               \
+	do {                                                                                                   \
+		errno = UNTOUCHED;                                                                             \
+		long result_ = (long)(__VA_ARGS__);                                                            \
+		int error_ = errno;                                                                            \
+		printf("%s = %ld, %d\n", #__VA_ARGS__, result_, error_);                                       \
 	} while (0)
 
 static struct timespec never = {0, -1}, past = {0, 0};

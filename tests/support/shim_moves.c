@@ -1,37 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* build: musl -pthread -Wno-unused-result */
-/*
- * shim_moves SCENE: plays what disturbs a trace, step by step: says "STEP TID" and waits for a line. Both
- * by syscall(2), which leaves the slot as the scene left it.
- */
-#include <errno.h>
-#include <fcntl.h>
+/* What disturbs the trace of a thread, and many threads; see shim_stage.h. */
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <lifesign.h>
 
-extern char **environ;
-static int silent[2]; /* a pipe that says nothing until a scene wants it */
-static char byte_;
-
-static void step(const char *name)
-{
-	char line[64];
-	int bytes = snprintf(line, sizeof(line), "%s %ld\n", name, syscall(SYS_gettid));
-
-	syscall(SYS_write, 1, line, bytes);
-	syscall(SYS_read, 0, &byte_, 1);
-}
+#include "shim_stage.h"
 
 /* ---- jumps, signals, cancellation */
 
@@ -211,132 +189,6 @@ static void scene_work(void)
 	step("worked");
 }
 
-/* ---- new processes */
-
-static void child_reads(void)
-{
-	step("child");
-	read(silent[0], &byte_, 1);
-	_exit(7);
-}
-
-static void wait_for(pid_t child)
-{
-	int status;
-
-	if (child == 0)
-		child_reads();
-	step("parent");
-	waitpid(child, &status, 0);
-	step(WIFEXITED(status) && WEXITSTATUS(status) == 7 ? "reaped" : "lost");
-}
-
-static void scene_fork(void)
-{
-	wait_for(fork());
-}
-
-static void scene_raw_clone(void)
-{
-	wait_for((pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
-}
-
-static void scene_underscore_fork(void)
-{
-#ifdef __GLIBC__
-	wait_for(_Fork());
-#else
-	wait_for(fork());
-#endif
-}
-
-static void *fork_here(void *unused)
-{
-	scene_fork();
-	return unused;
-}
-
-static void scene_fork_in_thread(void)
-{
-	pthread_t thread;
-
-	pthread_create(&thread, NULL, fork_here, NULL);
-	pthread_join(thread, NULL);
-}
-
-static void child_creates_thread(void *(*body)(void *))
-{
-	pthread_t thread;
-
-	pthread_create(&thread, NULL, body, NULL);
-	pthread_join(thread, NULL);
-	_exit(7);
-}
-
-static void *read_in_thread(void *unused)
-{
-	child_reads();
-	return unused;
-}
-
-static void scene_fork_then_thread(void)
-{
-	pid_t child = fork();
-
-	if (child == 0)
-		child_creates_thread(read_in_thread);
-	wait_for(child);
-}
-
-static void scene_vfork(void)
-{
-	pid_t child = vfork();
-
-	if (child == 0) {
-		close(silent[1]);
-		poll(NULL, 0, 1);
-		_exit(7);
-	}
-	wait_for(child);
-}
-
-static void scene_spawn(void)
-{
-	pid_t child;
-	char shell[] = "sh", option[] = "-c", command[] = "exit 7";
-	char *arguments[] = {shell, option, command, NULL};
-
-	posix_spawn(&child, "/bin/sh", NULL, NULL, arguments, environ);
-	wait_for(child);
-}
-
-static void scene_system(void)
-{
-	step("before");
-	step(WEXITSTATUS(system("read line; exit 7")) == 7 ? "reaped" : "lost");
-	FILE *stream = popen("read line; exit 7", "w");
-
-	step("opened");
-	step(WEXITSTATUS(pclose(stream)) == 7 ? "reaped" : "lost");
-}
-
-static void scene_daemon(void)
-{
-	if (daemon(1, 1))
-		abort();
-	step("daemon");
-	read(silent[0], &byte_, 1);
-}
-
-static void scene_close_all(void)
-{
-	for (int fd = 3; fd < 1024; fd++)
-		close(fd);
-	pipe(silent);
-	step("closed");
-	read(silent[0], &byte_, 1);
-}
-
 /* ---- many threads */
 
 static void *nothing(void *unused)
@@ -419,26 +271,22 @@ static void scene_thread_only(void)
 	pthread_exit(NULL);
 }
 
-#define SCENE(name) {#name, scene_##name}
-static const struct {
-	const char *name;
-	void (*play)(void);
-} scenes[] = {
-	SCENE(jump), SCENE(silent_jump), SCENE(handler), SCENE(altstack), SCENE(cancel), SCENE(once),
-	SCENE(work), SCENE(fork),
-	SCENE(raw_clone), SCENE(underscore_fork), SCENE(fork_in_thread), SCENE(fork_then_thread), SCENE(vfork),
-	SCENE(spawn), SCENE(system), SCENE(daemon), SCENE(close_all), SCENE(churn),
-	SCENE(overflow), SCENE(destructor), SCENE(name), SCENE(thread_only),
+static const struct scene scenes[] = {
+	SCENE(jump),
+	SCENE(silent_jump),
+	SCENE(handler),
+	SCENE(altstack),
+	SCENE(cancel),
+	SCENE(once),
+	SCENE(work),
+	SCENE(churn),
+	SCENE(overflow),
+	SCENE(destructor),
+	SCENE(name),
+	SCENE(thread_only),
 };
 
 int main(int count, char **arguments)
 {
-	pipe(silent);
-	for (size_t i = 0; count == 2 && i < sizeof(scenes) / sizeof(scenes[0]); i++) {
-		if (strcmp(scenes[i].name, arguments[1]) == 0) {
-			scenes[i].play();
-			return 0;
-		}
-	}
-	return 64;
+	return play(scenes, sizeof(scenes) / sizeof(scenes[0]), count, arguments);
 }

@@ -13,12 +13,13 @@
 
 enum { BYTES = SEGMENT_HEADER_BYTES + 128 * 128 };
 
-static const uint64_t edges[] = {0, 1, 2, 3, 63, 64, 127, 128, 4095, 4096, 8192, 12288, BYTES - 128, BYTES, 65536, 65537,
-				 UINT32_MAX, UINT64_C(1) << 63, UINT64_MAX - 127, UINT64_MAX};
+static const uint64_t edges[] = {0, 1, 2, 3, 63, 64, 127, 128, 4095, 4096, 8192, 12288, BYTES - 128, BYTES,
+	65536, 65537, UINT32_MAX, UINT64_C(1) << 63, UINT64_MAX - 127, UINT64_MAX};
 
 static uint64_t any(void)
 {
-	return rand() % 4 ? edges[(size_t)rand() % (sizeof(edges) / sizeof(edges[0]))] : (uint64_t)rand() * (uint64_t)rand();
+	return rand() % 4 ? edges[(size_t)rand() % (sizeof(edges) / sizeof(edges[0]))]
+			  : (uint64_t)rand() * (uint64_t)rand();
 }
 
 static void whatever_a_header_says_the_places_lie_inside(void **state)
@@ -33,10 +34,16 @@ static void whatever_a_header_says_the_places_lie_inside(void **state)
 	for (int round = 0; round < 300000; round++) {
 		struct shim_segment found = {0};
 
-		*header = (struct segment_header){.magic = SEGMENT_MAGIC, .abi_major = 1, .header_bytes = SEGMENT_HEADER_BYTES,
-						  .process_bytes = 128, .slot_bytes = 128, .segment_bytes = BYTES,
-						  .process_count = (uint32_t)any(), .slot_count = (uint32_t)any(),
-						  .process_offset = any(), .slot_offset = any()};
+		*header = (struct segment_header){.magic = SEGMENT_MAGIC,
+			.abi_major = 1,
+			.header_bytes = SEGMENT_HEADER_BYTES,
+			.process_bytes = 128,
+			.slot_bytes = 128,
+			.segment_bytes = BYTES,
+			.process_count = (uint32_t)any(),
+			.slot_count = (uint32_t)any(),
+			.process_offset = any(),
+			.slot_offset = any()};
 		if (!join_check(header, BYTES, &found))
 			continue;
 		accepted++;

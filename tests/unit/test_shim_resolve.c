@@ -14,8 +14,8 @@
 
 #include "resolve.h"
 
-static const char *const names[] = {"read", "pthread_mutex_lock", "pthread_cond_wait", "pthread_create", "sem_wait",
-				    "getaddrinfo", "epoll_wait", "fopen", "longjmp", "__read_chk", "pthread_once"};
+static const char *const names[] = {"read", "pthread_mutex_lock", "pthread_cond_wait", "pthread_create",
+	"sem_wait", "getaddrinfo", "epoll_wait", "fopen", "longjmp", "__read_chk", "pthread_once"};
 enum { NAMES = sizeof(names) / sizeof(names[0]) };
 
 static void finds_the_default_version_as_the_loader_does(void **state)
@@ -89,7 +89,8 @@ static void both_kinds_of_hash_table_give_the_same(void **state)
 
 		assert_non_null(expected);
 		if (libc.hash)
-			assert_ptr_equal(resolve_find(&by_sysv, names[i], resolve_hash(names[i]), false), expected);
+			assert_ptr_equal(
+				resolve_find(&by_sysv, names[i], resolve_hash(names[i]), false), expected);
 	}
 }
 
@@ -140,7 +141,8 @@ static void the_vdso_has_a_clock(void **state)
 	(void)state;
 	assert_null(resolve_in_image(0, "__vdso_clock_gettime"));
 	if (image) {
-		assert_true(resolve_in_image(image, "__vdso_clock_gettime") || resolve_in_image(image, "__kernel_clock_gettime"));
+		assert_true(resolve_in_image(image, "__vdso_clock_gettime") ||
+			    resolve_in_image(image, "__kernel_clock_gettime"));
 		assert_null(resolve_in_image(image, "no_such_function"));
 	}
 }

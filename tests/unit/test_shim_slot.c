@@ -32,10 +32,16 @@ static struct segment_header *make_segment(void)
 	struct segment_header *made = aligned_alloc(4096, (BYTES + 4095) & ~4095);
 
 	memset(made, 0, BYTES);
-	*made = (struct segment_header){.magic = SEGMENT_MAGIC, .abi_major = 1, .header_bytes = SEGMENT_HEADER_BYTES,
-					.process_bytes = 128, .process_count = PROCESSES, .process_offset = SEGMENT_HEADER_BYTES,
-					.slot_bytes = 128, .slot_count = SLOTS,
-					.slot_offset = SEGMENT_HEADER_BYTES + 128 * PROCESSES, .segment_bytes = BYTES};
+	*made = (struct segment_header){.magic = SEGMENT_MAGIC,
+		.abi_major = 1,
+		.header_bytes = SEGMENT_HEADER_BYTES,
+		.process_bytes = 128,
+		.process_count = PROCESSES,
+		.process_offset = SEGMENT_HEADER_BYTES,
+		.slot_bytes = 128,
+		.slot_count = SLOTS,
+		.slot_offset = SEGMENT_HEADER_BYTES + 128 * PROCESSES,
+		.segment_bytes = BYTES};
 	return made;
 }
 
@@ -285,14 +291,21 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_claimed_slot_says_whose_it_is, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_plain_call_is_there_and_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(g3_a_handlers_call_touches_nested_only, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_call_at_the_same_height_of_the_stack_ends_a_stale_one, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_frame_above_the_threads_stack_is_another_stack, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_container_shows_what_is_called_inside_and_comes_back, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(unwinding_ends_calls_but_not_a_piece_of_work, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(leaving_the_parents_call_in_a_child_leaves_the_parents_slot_alone, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_full_process_table_leaves_the_process_out_and_says_so, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_call_at_the_same_height_of_the_stack_ends_a_stale_one, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_frame_above_the_threads_stack_is_another_stack, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_container_shows_what_is_called_inside_and_comes_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			unwinding_ends_calls_but_not_a_piece_of_work, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			leaving_the_parents_call_in_a_child_leaves_the_parents_slot_alone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_full_process_table_leaves_the_process_out_and_says_so, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_slot_table_is_asked_once_a_thread, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(hostile_hints_and_counters_do_not_lead_astray, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			hostile_hints_and_counters_do_not_lead_astray, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(g5_no_two_threads_ever_share_a_slot, set_up, tear_down),
 	};
 
