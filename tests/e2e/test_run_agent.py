@@ -88,10 +88,12 @@ def test_a_stop_shorter_than_that_is_none(sleeper):
 def test_when_both_were_stopped_nobody_is_to_blame(sleeper):
     """A frozen container, a suspended machine: the supervisor woke late itself."""
     old = agent_of(sleeper)
-    os.kill(sleeper.pid, signal.SIGSTOP)
     os.kill(old, signal.SIGSTOP)
+    holds_for(lambda: agent_of(sleeper) == old, 0.6)  # looked at without a beat, but not for long
+    os.kill(sleeper.pid, signal.SIGSTOP)
     holds_for(lambda: True, 3)
     os.kill(sleeper.pid, signal.SIGCONT)
+    holds_for(lambda: agent_of(sleeper) == old, 0.3)
     os.kill(old, signal.SIGCONT)
     holds_for(lambda: agent_of(sleeper) == old, 1.5)
 

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 
+import pytest
+
 import lifesign
 import services
 from lifesign import BIN, SHIM, children, clean_environment, comm, holds_for, is_running, stat, wait_until
@@ -55,8 +57,9 @@ def test_a_daemon_that_leads_its_session_late_counts_as_main(run, place):
     assert_stays_until_the_daemon_ends(daemon(run, place, delay=1.5))
 
 
-def test_the_oldest_session_leader_counts_not_the_oldest_child(run, place):
-    script = place.file("both.sh", f"sleep 1000 & {PYTHON} {place.file('daemon.py', DAEMON)} once 0; exit 0")
+@pytest.mark.parametrize("delay", [0, 1.5])
+def test_the_oldest_session_leader_counts_not_the_oldest_child(run, place, delay):
+    script = place.file("both.sh", f"sleep 1000 & {PYTHON} {place.file('daemon.py', DAEMON)} once {delay}; exit 0")
     started = run(["sh", script])
     wait_until(lambda: os.path.exists(started.cwd + "/pid"), 10)
     pid = int(open(started.cwd + "/pid", encoding="ascii").read())
@@ -66,6 +69,14 @@ def test_the_oldest_session_leader_counts_not_the_oldest_child(run, place):
     wait_until(lambda: started.main() == sleep, 10, "until the last of them ends")
     os.kill(sleep, signal.SIGTERM)
     assert started.wait() == 128 + signal.SIGTERM
+
+
+def test_ctrl_c_on_a_terminal_that_a_daemon_left(run, place):
+    """Nobody has the terminal any more: it is ours again, and we tell the daemon."""
+    started = daemon(run, place, tty=True)
+    wait_until(lambda: started.main() == started.daemon, 10)
+    started.type(b"\x03")
+    assert started.wait(10) in (1, 130)
 
 
 def test_nginx_as_a_daemon(run, place):
@@ -149,6 +160,7 @@ def test_without_proc_command_runs_all_the_same(place):
 def test_killed_itself_it_takes_its_agent_along(run):
     started = run(["sleep", "1000"])
     agent = next(p for p in children(started.pid) if comm(p) == "lifesign-agent")
+    os.kill(agent, signal.SIGSTOP)  # not even one that cannot notice
     sleep = next(p for p in children(started.pid) if comm(p) == "sleep")
     started.tree()
     started.process.kill()
