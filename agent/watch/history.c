@@ -68,7 +68,8 @@ static bool follow_one(struct service *service, unsigned index, uint32_t *was, b
 	*was = ok;
 	service->notebook.core.transitions[index]++;
 	keep_event(service, answer->what, ok ? answer->bad : answer->good, ok ? answer->good : answer->bad, reason, "");
-	tell(answer, ok, reason);
+	if (reason != REASON_EXITED || !service->news.drain_since) /* an end that was asked for is no news */
+		tell(answer, ok, reason);
 	return true;
 }
 

@@ -151,8 +151,9 @@ bool notebook_track_is_valid(const struct notebook_track *track)
 
 void notebook_track_open(struct notebook_track *track)
 {
-	__atomic_store_n(&track->check, 0, __ATOMIC_RELEASE); /* a successor sees 0 or all of the last close */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(&track->check, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE); /* what is written from here on is not seen before the 0; partner: none
+						  * but the order in which a killed agent's stores reach memory */
 }
 
 void notebook_track_close(struct notebook_track *track)

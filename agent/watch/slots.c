@@ -27,9 +27,10 @@ int slots_start(struct slots *slots, int segment_fd, struct notebook *notebook)
 	if (slots->view.slot_count > notebook->slots)
 		slots->view.slot_count = notebook->slots; /* both are powers of two: a smaller notebook sees the first ones */
 	slots->now = calloc(slots->view.slot_count, sizeof(*slots->now));
+	slots->seen = calloc(slots->view.slot_count, sizeof(*slots->seen));
 	slots->order = calloc(slots->view.slot_count, sizeof(*slots->order));
 	slots->known = calloc((slots->view.slot_count + 63) / 64, sizeof(*slots->known));
-	return slots->now && slots->order && slots->known ? 0 : -ENOMEM;
+	return slots->now && slots->seen && slots->order && slots->known ? 0 : -ENOMEM;
 }
 
 bool slots_is_known(const struct slots *slots, uint32_t index)
@@ -63,52 +64,70 @@ static void adopt(struct notebook_track *track, const struct slot_record *record
 	*track = (struct notebook_track){.claim = record->claim, .stamp = record->stamp, .since = now};
 }
 
-static void follow(struct slots *slots, uint32_t index, struct notebook_track *track, int64_t now)
+static void restart_track(struct slot_now *slot, struct notebook_track *track, int64_t now)
 {
-	struct slot_now *slot = &slots->now[index];
-	struct slot_record record;
-
-	if (!view_slot(&slots->view, index, &record))
-		return;
-	if (!slots_is_known(slots, index) || slot->record.claim != record.claim) {
-		*slot = (struct slot_now){.row = UINT32_MAX, .counted = slot->counted};
-		adopt(track, &record, now); /* before the track is opened: what the agent before left must check */
-		slots->strangers = true;
-	}
-	notebook_track_open(track);
-	slot->moved = track->entries != record.entries;
-	if (slot->moved || track->call != record.call) {
-		track->since = now;
-		track->entries = record.entries;
-		track->call = record.call;
-		track->caller = record.caller;
+	track->since = now;
+	track->entries = slot->record.entries;
+	track->call = slot->record.call;
+	track->caller = slot->record.caller;
+	if (slot->waits_read | slot->kernel_read) { /* mostly nobody asked between two moves */
 		slot->waits_read = slot->kernel_read = 0;
 		slot->kernel_state = 0;
 		slot->waits_for = (struct wait_target){0};
 	}
-	if (!record.torn)
+}
+
+/* A thread that has not been here before, or another one in the slot. */
+static bool meet(struct slots *slots, uint32_t index, struct notebook_track *track, int64_t now)
+{
+	struct slot_now *slot = &slots->now[index];
+
+	*slot = (struct slot_now){.row = UINT32_MAX};
+	if (!view_slot(&slots->view, index, &slot->record))
+		return false;
+	adopt(track, &slot->record, now); /* before the track is opened: what the agent before left must check */
+	slots->seen[index].claim = slot->record.claim;
+	slots->known[index / 64] |= UINT64_C(1) << (index % 64);
+	slots->strangers = true;
+	return true;
+}
+
+static void follow(struct slots *slots, uint32_t index, int64_t now)
+{
+	struct slot_now *slot = &slots->now[index];
+	struct slot_seen *seen = &slots->seen[index];
+	struct notebook_track *track = &slots->notebook->tracks[index];
+
+	view_slot_again(&slots->view, index, &slot->record);
+	notebook_track_open(track);
+	slot->moved = track->entries != slot->record.entries;
+	if (slot->moved || track->call != slot->record.call)
+		restart_track(slot, track, now);
+	if (!slot->record.torn)
 		note_wait(track, false);
 	notebook_track_close(track);
-	slot->record = record;
-	slots->known[index / 64] |= UINT64_C(1) << (index % 64);
+	seen->call = slot->record.call;
+	seen->settled = 0;
 	slots->changed = true;
 }
 
 static void forget(struct slots *slots, uint32_t index)
 {
-	slots->now[index] = (struct slot_now){.counted = slots->now[index].counted};
+	slots->now[index] = (struct slot_now){0};
+	slots->seen[index].claim = 0;
 	slots->known[index / 64] &= ~(UINT64_C(1) << (index % 64));
 	slots->changed = true;
 	slots->strangers = true; /* the order has a hole */
 }
 
-/* Nothing has changed since the tick before: it is parked. */
-static void stay(struct slots *slots, uint32_t index, struct notebook_track *track)
+/* Nothing has changed since the tick before: it is parked. Needs to be done once for each stay. */
+static void settle(struct slots *slots, uint32_t index)
 {
 	struct slot_now *slot = &slots->now[index];
+	struct notebook_track *track = &slots->notebook->tracks[index];
 
-	if (slot->moved)
-		slots->changed = true;
+	slots->seen[index].settled = 1;
+	slots->changed |= slot->moved;
 	slot->moved = false;
 	if (track->noted != track->entries && op_of(track->call)) {
 		notebook_track_open(track);
@@ -119,30 +138,34 @@ static void stay(struct slots *slots, uint32_t index, struct notebook_track *tra
 
 static void count(struct slots *slots, uint32_t index, uint64_t entries)
 {
-	slots->beats += entries - slots->now[index].counted;
-	slots->now[index].counted = entries;
+	slots->beats += entries - slots->seen[index].entries;
+	slots->seen[index].entries = entries;
 }
 
 /* Threads that came and went between two ticks left their entries in slots that are free now. */
 static void count_free_ones(struct slots *slots, int64_t now)
 {
-	for (uint32_t i = 0; i < slots->view.slot_count; i++)
-		count(slots, i, view_slot_entries(&slots->view, i));
+	for (uint32_t i = 0; i < slots->view.slot_count; i++) {
+		if (!slots_is_known(slots, i))
+			count(slots, i, view_slot_entries(&slots->view, i));
+	}
 	slots->counted_all = now;
 }
 
 static void sweep_claimed(struct slots *slots, uint32_t index, uint64_t claim, int64_t now)
 {
-	const struct view *view = &slots->view;
-	struct notebook_track *track = &slots->notebook->tracks[index];
-	uint64_t entries = view_slot_entries(view, index);
+	const struct slot_seen *seen = &slots->seen[index];
+	uint64_t entries = view_slot_entries(&slots->view, index), call = view_slot_call(&slots->view, index);
+	bool same = claim == seen->claim && entries == seen->entries && call == seen->call;
 
 	slots->claimed++;
+	if (same && seen->settled)
+		return;
 	count(slots, index, entries);
-	if (slots_is_known(slots, index) && claim == track->claim && entries == track->entries && view_slot_call(view, index) == track->call)
-		stay(slots, index, track);
-	else
-		follow(slots, index, track, now);
+	if (same)
+		settle(slots, index);
+	else if (claim == seen->claim || meet(slots, index, &slots->notebook->tracks[index], now))
+		follow(slots, index, now);
 }
 
 void slots_sweep(struct slots *slots, int64_t now)

@@ -22,7 +22,6 @@ struct slot_now {
 	char kernel_state; /* of /proc, for suspects; 0 not asked */
 	char name[16];
 	uint32_t row;     /* of the tree, valid while live */
-	uint64_t counted; /* entries that are in slots.beats */
 	struct slot_record record;
 	enum thread_state state;
 	enum thread_role role;
@@ -30,10 +29,19 @@ struct slot_now {
 	int64_t name_read, kernel_read, waits_read, serves_read; /* CLOCK_BOOTTIME ns, 0 never */
 };
 
+/* What the sweep compares: one small row a slot, so that a thread that stays costs two cache lines. */
+struct slot_seen {
+	uint64_t claim;
+	uint64_t entries; /* also those that are in slots.beats; kept when the slot is free */
+	uint64_t call;
+	uint64_t settled; /* 1: nothing changed at the last tick either */
+};
+
 struct slots {
 	struct view view;
 	struct notebook *notebook;
 	struct slot_now *now;
+	struct slot_seen *seen;
 	uint64_t *known;      /* a bit a slot: now[i] holds a record; free slots cost the sweep one load of the segment */
 	uint32_t *order;      /* indexes of live slots, by process row and tid; order_count of them */
 	uint32_t order_count;

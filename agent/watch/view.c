@@ -79,7 +79,7 @@ static uint64_t load(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with the shim's release store of `call` */
 }
 
-static void copy_slot(const struct segment_slot *slot, struct slot_record *out)
+static void copy_moment(const struct segment_slot *slot, struct slot_record *out)
 {
 	out->claim = load(&slot->claim);
 	out->entries = load(&slot->entries);
@@ -87,6 +87,10 @@ static void copy_slot(const struct segment_slot *slot, struct slot_record *out)
 	out->object = slot->object;
 	out->extra = slot->extra;
 	out->caller = slot->caller;
+}
+
+static void copy_thread(const struct segment_slot *slot, struct slot_record *out)
+{
 	out->pid = (pid_t)(out->claim & UINT32_MAX);
 	out->tid = (pid_t)slot->tid;
 	out->process = slot->process;
@@ -97,15 +101,29 @@ static void copy_slot(const struct segment_slot *slot, struct slot_record *out)
 	out->name[sizeof(out->name) - 1] = '\0';
 }
 
+static bool is_torn(const struct segment_slot *slot, const struct slot_record *record)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* the words are read again after the copy */
+	return load(&slot->claim) != record->claim || load(&slot->entries) != record->entries ||
+	       load(&slot->call) != record->call;
+}
+
 bool view_slot(const struct view *view, uint32_t index, struct slot_record *out)
 {
 	const struct segment_slot *slot = view_slot_at(view, index);
 
-	copy_slot(slot, out);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	out->torn = load(&slot->claim) != out->claim || load(&slot->entries) != out->entries ||
-		    load(&slot->call) != out->call;
+	copy_moment(slot, out);
+	copy_thread(slot, out);
+	out->torn = is_torn(slot, out);
 	return out->claim != 0;
+}
+
+void view_slot_again(const struct view *view, uint32_t index, struct slot_record *record)
+{
+	const struct segment_slot *slot = view_slot_at(view, index);
+
+	copy_moment(slot, record);
+	record->torn = is_torn(slot, record);
 }
 
 bool view_process(const struct view *view, uint32_t index, struct process_record *out)

@@ -24,11 +24,12 @@ struct view {
 
 /* A coherent copy of a claimed slot (G4), or `torn` when it changed while being copied. */
 struct slot_record {
-	uint64_t claim;
+	/* of the moment: one cache line */
+	uint64_t claim, call, entries, object, extra, caller;
+	/* of the thread */
 	pid_t pid, tid;
 	uint32_t process;
-	uint64_t stamp;
-	uint64_t call, entries, base, object, extra, caller, start_routine;
+	uint64_t stamp, base, start_routine;
 	char name[SEGMENT_NAME_BYTES]; /* as the service named it, else empty; always ended */
 	bool torn;
 };
@@ -70,6 +71,9 @@ static inline uint64_t view_slot_call(const struct view *view, uint32_t index)
 {
 	return __atomic_load_n(&view_slot_at(view, index)->call, __ATOMIC_ACQUIRE);
 }
+
+/* Updates the words of the moment of a record that view_slot made for the same claim. */
+void view_slot_again(const struct view *view, uint32_t index, struct slot_record *record);
 
 /* False when the slot is free. */
 bool view_slot(const struct view *view, uint32_t index, struct slot_record *out);
