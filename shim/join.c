@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "near.h"
 #include "raw.h"
 
 #define JOIN_MS 20        /* the whole hand-over may delay a start by this */
@@ -184,22 +185,45 @@ static bool map(long memory, uint64_t bytes, struct shim_segment *segment)
 	return false;
 }
 
+/* What near_open found is the segment that was meant, or it is let go. */
+static bool join_near(const struct near_place *place, struct shim_segment *segment, uint32_t *pid)
+{
+	long memory = lift(near_open(place));
+
+	if (memory < 0)
+		return false;
+	long bytes = RAW3(lseek, memory, 0, SEEK_END);
+	bool mapped = bytes > 0 && map(memory, (uint64_t)bytes, segment);
+
+	RAW1(close, memory);
+	if (!mapped)
+		return false;
+	if (segment->header->created == place->created && segment->header->supervisor == place->supervisor) {
+		*pid = (uint32_t)RAW0(getpid);
+		return true;
+	}
+	RAW2(munmap, segment->header, bytes);
+	segment->header = NULL;
+	return false;
+}
+
 bool join_segment(const char *name, struct shim_segment *segment, uint32_t *pid)
 {
 	struct segment_grant grant = {0};
+	struct near_place place;
 	size_t length = 0;
-	long start = milliseconds(), filters = 0;
+	long start = milliseconds();
 
 	if (*name++ != '@')
 		return false;
-	for (; name[length]; length++) {
-		if (name[length] == '+')
-			filters = number_after(&name[length], "+");
-		if (length + 2 > sizeof(((struct sockaddr_un *)0)->sun_path))
+	while (name[length])
+		if (++length + 1 > sizeof(((struct sockaddr_un *)0)->sun_path))
 			return false;
-	}
-	if (!length || is_confined(filters))
+	near_parse(name, &place);
+	if (!length || is_confined(place.filters))
 		return false;
+	if (join_near(&place, segment, pid))
+		return true;
 	long fd = connect_to(name, length);
 
 	if (fd < 0)

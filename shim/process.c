@@ -126,6 +126,11 @@ uint32_t process_tid(bool stale)
 	return (uint32_t)RAW0(gettid);
 }
 
+uint32_t process_pid(void)
+{
+	return (uint32_t)RAW0(getpid);
+}
+
 static bool is_above(uint64_t address, uint64_t frame)
 {
 	return address > frame && address - frame < STACK_MAX;

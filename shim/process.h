@@ -15,6 +15,7 @@ bool process_register(uint32_t pid, uint32_t parent);
 void process_learn(uintptr_t vdso);
 /* The calling thread's id. `stale`: the copy in its control block may be another process's. */
 uint32_t process_tid(bool stale);
+uint32_t process_pid(void); /* by a system call */
 /* Highest address known to be the calling thread's own stack, at least `frame`. */
 uint64_t process_stack_top(uint64_t frame);
 uint64_t process_stamp(void); /* ns of CLOCK_BOOTTIME */

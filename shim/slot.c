@@ -154,12 +154,13 @@ static void begin_process(void)
 	uint64_t stack_top = parent ? parent->stack_top : 0, frame = (uint64_t)__builtin_frame_address(0);
 	uint32_t parent_pid = parent ? (uint32_t)parent->claim : 0;
 	uint32_t tid = process_tid(stale_tid);
+	uint32_t pid = stale_tid ? process_pid() : tid; /* fork() leaves one thread, the main one */
 
 	shim_self = SELF_NONE;
 	/* pid 1 is the first of a namespace that the supervisor does not share */
-	if (shim_segment.foreign_pids || tid == 1)
+	if (shim_segment.foreign_pids || pid == 1)
 		__atomic_store_n(&shim_own.state, OWN_REFUSED, __ATOMIC_RELEASE);
-	else if (process_register(tid, parent_pid))
+	else if (process_register(pid, parent_pid))
 		claim_as(tid, 0, stack_top > frame ? stack_top : frame);
 }
 

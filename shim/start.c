@@ -97,8 +97,6 @@ __attribute__((constructor)) static void start(void)
 
 	if (!is_wanted(&name) || !join_segment(name, &found, &pid))
 		return;
-	uint32_t own_pid = (uint32_t)RAW0(getpid);
-
 	shim_segment.libc = real_functions[REAL_gnu_get_libc_version] ? LIBC_GLIBC : LIBC_MUSL;
 	shim_segment.missing = missing;
 	if (missing)
@@ -107,7 +105,7 @@ __attribute__((constructor)) static void start(void)
 	shim_segment.slots = found.slots;
 	shim_segment.process_mask = found.process_mask;
 	shim_segment.slot_mask = found.slot_mask;
-	shim_segment.foreign_pids = pid != own_pid;
+	shim_segment.foreign_pids = pid != process_pid();
 	process_learn(auxiliary(AT_SYSINFO_EHDR));
 	watch_exits();
 	watch_forks();

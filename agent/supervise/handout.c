@@ -13,10 +13,10 @@
 enum { BACKLOG = 512, A_TURN = 64 }; /* the rest waits for the next turn of the loop: signals come first */
 
 /*
- * "+N": how many seccomp filters we run under. A service that has more has set its own, and the shim then
- * tries nothing that such a filter could punish.
+ * How many seccomp filters we run under. A service that has more has set its own, and the shim then tries
+ * nothing that such a filter could punish.
  */
-static void count_filters(char tail[16])
+static long count_filters(void)
 {
 	char text[4096];
 	const char *mode, *filters;
@@ -30,16 +30,16 @@ static void count_filters(char tail[16])
 		else if (mode && atol(mode + strlen("\nSeccomp:")))
 			count = 1; /* kernels before 5.9 do not count them */
 	}
-	tail[0] = '\0';
-	if (count > 0)
-		(void)snprintf(tail, 16, "+%ld", count);
+	return count;
 }
 
 int handout_open(struct handout *out, const struct segment *segment, const struct kin_helpers *helpers)
 {
-	char tail[16];
+	char tail[48];
 
-	count_filters(tail);
+	/* shim/near.h: where processes that may look into us find the memory by themselves */
+	(void)snprintf(tail, sizeof(tail), "+%ld.%d.%llx", count_filters(), segment->fd,
+		(unsigned long long)segment->header->created);
 	*out = (struct handout){.segment = segment, .helpers = helpers, .self = getpid()};
 	out->fd = names_bind_abstract(SOCK_SEQPACKET, "segment", tail, out->name);
 	if (out->fd < 0)

@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-enum { NAME_BYTES = 80 };
+enum { NAME_BYTES = 100 }; /* of 107 that a socket's name may have */
 
 /*
  * A bound abstract socket of `type`, close-on-exec and non-blocking; `name` as in "@lifesign-…", with `tail`

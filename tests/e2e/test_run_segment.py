@@ -93,7 +93,7 @@ def test_in_a_container_with_a_seccomp_filter_the_shim_joins(place):
     words = [lifesign.BIN, "run", "--dir", directory, "--shim", SHIM, "--service", "svc", "--listen", "127.0.0.1:0", "--", "sleep", "1000"]
     with lifesign.Plain([CONFINED, *words], place=place) as started:
         sleep = wait_until(lambda: next((p for p in children(started.pid) if comm(p) == "sleep"), None), 10, started.said)
-        assert name_of(sleep).endswith("+1")
+        assert "+1." in name_of(sleep)
         wait_until(lambda: View(started.pid).claims()[0] == [sleep], 5, "it has claimed its entry")
 
 
@@ -214,3 +214,24 @@ def test_the_living_keep_theirs(run):
     before = view(started).claims()
     lifesign.holds_for(lambda: view(started).claims() == before, 4, every=0.2)
     assert is_running(started.main())
+
+
+def started_under_strace(place, command):
+    """What the programs under `lifesign run` asked the kernel for when they joined."""
+    trace = place.file("trace")
+    subprocess.run(["/usr/bin/strace", "-f", "-qq", "-o", trace, "-e", "trace=connect,readlinkat,execve", lifesign.BIN, "run", "--dir",
+                    place.directory("d", mode=0o700), "--shim", SHIM, "--listen", f"unix:{place.path}/l", "--", *command],
+                   env=lifesign.clean_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True)
+    with open(trace, encoding="utf-8", errors="replace") as f:
+        return f.read()
+
+
+def test_who_may_look_into_the_supervisor_does_not_wake_it(place):
+    text = started_under_strace(place, ["/bin/true"])
+    assert '"/memfd:lifesign (deleted)"' in text and "@" + '"lifesign-segment' not in text, text
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="changes its user")
+def test_who_may_not_asks_the_socket(place):
+    text = started_under_strace(place, ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/bin/true"])
+    assert '@"lifesign-segment' in text, text

@@ -180,13 +180,14 @@ def test_calls_and_threads_before_the_constructor_work(host, build):
 
 THREADS = """
     #include <pthread.h>
+    #include <sched.h>
     #include <stdio.h>
     #include <stdlib.h>
     #include <sys/wait.h>
     #include <unistd.h>
     static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER; static int n;
     static void *body(void *u) { for (int i = 0; i < 1000; i++) { pthread_mutex_lock(&m); n++; pthread_mutex_unlock(&m); free(malloc(100)); }
-        usleep(10); return u; }
+        sched_yield(); return u; }
     int main(void) {
         pthread_t t[8];
         for (int i = 0; i < 8; i++) pthread_create(&t[i], 0, body, 0);
