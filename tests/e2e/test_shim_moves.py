@@ -252,4 +252,4 @@ def test_a_main_thread_that_ends_gives_its_slot_back(scene):
     it.step("main ends")
     it.go_on()
     wait_until(lambda: it.slot() is None, 5, it.host.slots)
-    assert len(it.host.slots(it.pid)) == 1
+    wait_until(lambda: [s.op for s in it.host.slots(it.pid)] == ["read"], 5, it.host.slots)
