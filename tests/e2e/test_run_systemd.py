@@ -43,7 +43,8 @@ def test_inherited_sockets_reach_command_and_nobody_else(run, place):
             return inodes & {os.stat(f"/proc/{pid}/fd/{fd}").st_ino for fd in os.listdir(f"/proc/{pid}/fd")
                              if os.path.exists(f"/proc/{pid}/fd/{fd}")}
         wait_until(lambda: not holds(started.pid), 5, "the supervisor lets them go")
-        agent = next(p for p in lifesign.children(started.pid) if lifesign.comm(p) == "lifesign-agent")
+        agent = wait_until(lambda: next((p for p in lifesign.children(started.pid) if lifesign.comm(p) == "lifesign-agent"), None),
+                           10, started.said)
         assert not holds(agent)
         assert b"LISTEN_PIDFDID" not in lifesign.environ(next(p for p in lifesign.children(started.pid) if p != agent))
         for i, listener in enumerate(listeners):
