@@ -155,6 +155,6 @@ uint64_t process_stamp(void)
 
 	if (!clock_of_vdso || clock_of_vdso(CLOCK_MONOTONIC, &now) != 0)
 		RAW2(clock_gettime, CLOCK_MONOTONIC, &now);
-	return (uint64_t)(now.tv_sec * INT64_C(1000000000) + now.tv_nsec +
-			  shim_segment.header->boot_minus_mono);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec +
+	       (uint64_t)shim_segment.header->boot_minus_mono;
 }
