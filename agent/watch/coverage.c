@@ -199,11 +199,17 @@ static void settle_uncovered(struct process_row *row)
 		tell(row);
 }
 
-bool coverage_refresh(struct process_row *row, int64_t now)
+/* A forked child joins with its first wrapped call; until then it runs the program, and the shim, of its parent. */
+static bool is_covered_by_birth(const struct process_row *row, const struct process_row *parent)
+{
+	return !row->entered && parent && parent->coverage == COVERAGE_SHIM && row->image && row->image == parent->image;
+}
+
+bool coverage_refresh(struct process_row *row, const struct process_row *parent, int64_t now)
 {
 	if (!row->readable_known)
 		find_readable(row);
-	if (is_covered(row)) {
+	if (is_covered(row) || is_covered_by_birth(row, parent)) {
 		row->coverage = row->readable ? COVERAGE_SHIM : COVERAGE_SLOTS;
 		row->coverage_known = true;
 		row->uncovered = 0;

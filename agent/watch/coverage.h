@@ -13,7 +13,8 @@
 /* How long a process may take to join before it counts as not covered; the contract promises the log line in 2 s. */
 #define COVERAGE_GRACE_NS INT64_C(700000000)
 
-/* Sets row->coverage and row->why; logs once what is not covered and stays. False while it cannot be told yet. */
-bool coverage_refresh(struct process_row *row, int64_t now);
+/* Sets row->coverage and row->why; logs once what is not covered and stays. False while it cannot be told yet.
+ * `parent` is its parent's row, NULL outside of the service. */
+bool coverage_refresh(struct process_row *row, const struct process_row *parent, int64_t now);
 
 #endif

@@ -124,7 +124,7 @@ static void refresh_tree(struct service *service, int64_t now)
 	for (unsigned i = 0; i < service->tree.count; i++) {
 		struct process_row *row = &service->tree.rows[i];
 
-		service->unsettled |= !coverage_refresh(row, now);
+		service->unsettled |= !coverage_refresh(row, tree_find(&service->tree, row->parent), now);
 		if (row->role != PROCESS_CHILD && (row->coverage == COVERAGE_SHIM || row->coverage == COVERAGE_SLOTS))
 			service->covered = true;
 	}

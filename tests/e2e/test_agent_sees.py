@@ -116,6 +116,14 @@ def test_a_setuid_program_is_said(run, place):
     wait_until(lambda: re.search(r"not covered by the shim: .*setuid", started.err()), 2.5, started.said)
 
 
+def test_a_forked_child_that_has_made_no_call_yet_is_not_called_uncovered(run):
+    script = "import os\nif os.fork() == 0:\n    while True: pass\nos.wait()"
+    started = run(["/usr/bin/python3", "-c", script])
+    wait_until(lambda: len(started.status()["processes"]) == 2, 5, "the child is seen")
+    lifesign.holds_for(lambda: "not covered" not in started.err(), 2)
+    wait_until(lambda: all(p["coverage"] == "shim" for p in started.status()["processes"]), 3, lambda: str(started.status()["processes"]))
+
+
 def test_only_an_uncovered_process_is_unknown_not_alive(run):
     busybox = next(p for p in ("/bin/busybox", "/usr/bin/busybox") if os.path.exists(p))
     started = run([busybox, "sleep", "1000"])
