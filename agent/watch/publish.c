@@ -89,10 +89,15 @@ static void fill_threads(struct snapshot *out, const struct service *service, in
 		struct snapshot_process *process = &out->processes[row];
 
 		process->first_thread = count;
-		for (; at < slots->order_count && slots->now[slots->order[at]].row == row; at++)
-			if (slots_is_known(slots, slots->order[at]))
-				fill_thread(&out->threads[count++], &slots->now[slots->order[at]],
-					&slots->notebook->tracks[slots->order[at]]);
+		for (; at < slots->order_count; at++) {
+			const struct slot_now *slot = &slots->now[slots->order[at]];
+
+			if (!slot->live)
+				continue; /* freed or of another thread since the assignment: it ends no row */
+			if (slot->row != row)
+				break;
+			fill_thread(&out->threads[count++], slot, &slots->notebook->tracks[slots->order[at]]);
+		}
 		if (count == process->first_thread && is_outside(&service->tree.rows[row])) {
 			unsigned added = fill_outside(&out->threads[count], &service->tree.rows[row], outside, now);
 

@@ -15,7 +15,7 @@
 /* How often one thread is asked again, and how many questions one tick may ask: each costs 1 to 5 us. */
 #define NAME_EVERY_NS (60 * NS_PER_SECOND)
 #define NAME_YOUNG_NS NS_PER_SECOND /* threads name themselves soon after they begin */
-#define YOUNG_NS (10 * NS_PER_SECOND)
+#define YOUNG_NS UINT64_C(10000000000)
 #define KERNEL_EVERY_NS (500 * NS_PER_MS)
 #define WAITS_EVERY_NS NS_PER_SECOND
 #define WAITS_AT_HOME_NS (60 * NS_PER_SECOND) /* nobody asks what an idle thread waits for */
@@ -33,7 +33,7 @@ static bool is_due(int64_t last, int64_t every, int64_t now)
 
 static bool name_is_due(const struct slot_now *slot, int64_t now)
 {
-	bool young = now - (int64_t)slot->record.stamp < YOUNG_NS;
+	bool young = (uint64_t)now - slot->record.stamp < YOUNG_NS; /* a stamp of the future is not young */
 
 	return is_due(slot->name_read, young ? NAME_YOUNG_NS : NAME_EVERY_NS, now);
 }
@@ -121,7 +121,8 @@ void suspects_look(struct slots *slots, const struct tree *tree, struct listener
 	for (uint32_t i = 0; i < slots->order_count; i++) {
 		uint32_t at = start + i < slots->order_count ? start + i : start + i - slots->order_count;
 
-		look_at(slots, slots->order[at], tree, listeners, now, &left);
+		if (slots->now[slots->order[at]].live) /* else it changed hands since the assignment: of no row yet */
+			look_at(slots, slots->order[at], tree, listeners, now, &left);
 	}
 	turn = start + NAMES;
 }
