@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lifesign/segment.h"
+
 enum { PAGE = 4096 };
 
 static size_t round_up(size_t bytes)
@@ -79,15 +81,36 @@ static void load_core(struct notebook *notebook)
 		memset(&notebook->core, 0, sizeof(notebook->core));
 }
 
+/* The file is sealed: its size is what nobody can have written over. 0 = no notebook's. */
+static uint32_t slots_of_size(size_t bytes)
+{
+	for (uint32_t slots = SEGMENT_SLOTS_MIN; slots <= SEGMENT_SLOTS_MAX; slots *= 2) {
+		if (notebook_bytes(slots) == bytes)
+			return slots;
+	}
+	return 0;
+}
+
+/* A notebook whose first page is another's, or was written over, begins anew. */
+static void mend(struct notebook *notebook)
+{
+	struct notebook_head *head = notebook->head;
+
+	if (head->magic == NOTEBOOK_MAGIC && head->version == NOTEBOOK_VERSION && head->slots == notebook->slots)
+		return;
+	memset(notebook->base, 0, notebook->bytes);
+	*head = (struct notebook_head){.magic = NOTEBOOK_MAGIC, .version = NOTEBOOK_VERSION, .slots = notebook->slots};
+}
+
 int notebook_open(struct notebook *notebook, int fd)
 {
 	struct stat status;
-	struct notebook_head head;
+	uint32_t slots;
 
 	if (fstat(fd, &status) < 0)
 		return -errno;
-	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) || head.magic != NOTEBOOK_MAGIC ||
-		head.version != NOTEBOOK_VERSION || (size_t)status.st_size != notebook_bytes(head.slots))
+	slots = slots_of_size((size_t)status.st_size);
+	if (!slots)
 		return -EPROTO;
 	notebook->bytes = (size_t)status.st_size;
 	notebook->base = mmap(NULL, notebook->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -97,7 +120,8 @@ int notebook_open(struct notebook *notebook, int fd)
 	}
 	notebook->head = (struct notebook_head *)(void *)notebook->base;
 	notebook->tracks = (struct notebook_track *)(void *)(notebook->base + tracks_offset());
-	notebook->slots = head.slots;
+	notebook->slots = slots;
+	mend(notebook);
 	load_core(notebook);
 	return 0;
 }

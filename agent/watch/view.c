@@ -14,11 +14,20 @@ static bool is_power_of_two(uint32_t value)
 	return value && !(value & (value - 1));
 }
 
-static bool table_fits(uint64_t offset, uint32_t count, uint32_t bytes, uint32_t least, size_t total)
+static bool table_fits(uint64_t offset, uint32_t count, uint32_t bytes, uint32_t least, const struct segment_header *header)
 {
 	if (!is_power_of_two(count) || count > SEGMENT_SLOTS_MAX || bytes < least || bytes > 4096 || bytes % 8)
 		return false;
-	return offset % 8 == 0 && offset <= total && (uint64_t)count * bytes <= total - offset;
+	return offset % 8 == 0 && offset >= header->header_bytes && offset <= header->segment_bytes &&
+	       (uint64_t)count * bytes <= header->segment_bytes - offset;
+}
+
+static bool tables_overlap(const struct segment_header *header)
+{
+	uint64_t processes = (uint64_t)header->process_count * header->process_bytes;
+	uint64_t slots = (uint64_t)header->slot_count * header->slot_bytes;
+
+	return header->process_offset < header->slot_offset + slots && header->slot_offset < header->process_offset + processes;
 }
 
 /* Every size once, against what the kernel says of the file; afterwards the header is not trusted again. */
@@ -28,10 +37,11 @@ static int check_header(struct view *view, const struct segment_header *header)
 		return -EPROTO;
 	if (header->header_bytes < SEGMENT_HEADER_BYTES || header->segment_bytes > view->bytes)
 		return -EPROTO;
-	if (!table_fits(header->slot_offset, header->slot_count, header->slot_bytes, SEGMENT_SLOT_BYTES, view->bytes))
+	if (!table_fits(header->slot_offset, header->slot_count, header->slot_bytes, SEGMENT_SLOT_BYTES, header))
 		return -EPROTO;
-	if (!table_fits(header->process_offset, header->process_count, header->process_bytes, SEGMENT_PROCESS_BYTES,
-		    view->bytes))
+	if (!table_fits(header->process_offset, header->process_count, header->process_bytes, SEGMENT_PROCESS_BYTES, header))
+		return -EPROTO;
+	if (tables_overlap(header))
 		return -EPROTO;
 	view->slot_count = header->slot_count;
 	view->slot_bytes = header->slot_bytes;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,16 +99,48 @@ static void random_bytes_are_an_empty_notebook(void **state)
 	close(fd);
 }
 
-static void another_version_is_refused(void **state)
+/* Whoever may write there (root, the agent's user) can make it forget, not keep it from starting. */
+static void a_first_page_written_over_begins_anew(void **state)
 {
-	int fd = notebook_create(SLOTS);
-	uint32_t version = NOTEBOOK_VERSION + 1;
-	struct notebook notebook;
+	static const struct {
+		size_t at;
+		uint32_t value;
+	} words[] = {
+		{offsetof(struct notebook_head, magic), 7},
+		{offsetof(struct notebook_head, version), NOTEBOOK_VERSION + 1},
+		{offsetof(struct notebook_head, slots), 0},
+		{offsetof(struct notebook_head, slots), SLOTS - 1},
+		{offsetof(struct notebook_head, slots), UINT32_MAX},
+	};
 
 	(void)state;
-	assert_int_equal(pwrite(fd, &version, sizeof(version), offsetof(struct notebook_head, version)), sizeof(version));
-	assert_true(notebook_open(&notebook, fd) < 0);
-	close(fd);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		int fd = notebook_create(SLOTS);
+		struct notebook notebook;
+
+		assert_int_equal(notebook_open(&notebook, fd), 0);
+		notebook.core.startup = 1;
+		notebook_save(&notebook);
+		notebook_close(&notebook);
+		assert_int_equal(pwrite(fd, &words[i].value, sizeof(words[i].value), (off_t)words[i].at), sizeof(words[i].value));
+		assert_int_equal(notebook_open(&notebook, fd), 0);
+		assert_int_equal(notebook.slots, SLOTS);
+		assert_int_equal(notebook.head->slots, SLOTS);
+		assert_int_equal(notebook.core.startup, 0); /* another version's words mean other things */
+		notebook_close(&notebook);
+		close(fd);
+	}
+}
+
+static void a_file_of_another_size_is_refused(void **state)
+{
+	struct notebook notebook;
+	FILE *file = tmpfile();
+
+	(void)state;
+	assert_int_equal(ftruncate(fileno(file), (off_t)notebook_bytes(SLOTS) + 4096), 0);
+	assert_int_equal(notebook_open(&notebook, fileno(file)), -EPROTO);
+	(void)fclose(file);
 }
 
 int main(void)
@@ -116,7 +150,8 @@ int main(void)
 		cmocka_unit_test(a_torn_copy_costs_one_save),
 		cmocka_unit_test(a_track_checks_only_when_closed),
 		cmocka_unit_test(random_bytes_are_an_empty_notebook),
-		cmocka_unit_test(another_version_is_refused),
+		cmocka_unit_test(a_first_page_written_over_begins_anew),
+		cmocka_unit_test(a_file_of_another_size_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
