@@ -17,6 +17,9 @@ enum fate { FATE_FREE, FATE_NEW, FATE_LIVES, FATE_GONE };
 /* Reading a stat file costs some 10 us: so many a look; all of them once somebody was refused an entry. */
 enum { STATS_A_LOOK = 64, TASKS_A_LOOK = 64, TASKS_WHEN_HALF_FULL = 1024, MAPS_A_LOOK = 8 };
 
+/* Rest between looks, in times of what the last one took: a service that keeps the segment full costs so much at most. */
+enum { REST = 8 };
+
 /* /proc rounds starts down to a clock tick, so an owner never seems late; this is for reads across a tick. */
 #define START_SLACK_NS (20 * NS_PER_MS)
 
@@ -174,11 +177,11 @@ static enum fate judge_process(struct reclaim *reclaim, uint32_t index, struct b
 	if (!claim)
 		return FATE_FREE;
 	reclaim->processes++;
-	if (claim != reclaim->process_seen[index] || pid <= 0) {
+	if (claim != reclaim->process_seen[index]) {
 		reclaim->process_name[index][0] = '\0';
 		return FATE_NEW;
 	}
-	if (is_gone(pid) || is_superseded(reclaim, index, pid))
+	if (pid <= 0 || is_gone(pid) || is_superseded(reclaim, index, pid))
 		return FATE_GONE;
 	if (may_spend(stats, index) && is_another(reclaim, index, pid))
 		return FATE_GONE;
@@ -203,18 +206,18 @@ static void judge_slot(struct reclaim *reclaim, uint32_t index, struct budget *t
 	uint32_t home = __atomic_load_n(&slot->process, __ATOMIC_RELAXED) & (segment->process_count - 1);
 	uint32_t tid = __atomic_load_n(&slot->tid, __ATOMIC_RELAXED);
 	pid_t pid = pid_of(claim);
-	bool has_home = pid_of(reclaim->process_now[home]) == pid;
+	bool has_home = pid > 0 && pid_of(reclaim->process_now[home]) == pid;
 
 	reclaim->slot_seen[index] = claim;
 	if (!claim)
 		return;
 	reclaim->slots++;
-	if (claim != seen || pid <= 0 || (has_home && reclaim->process_fate[home] == FATE_NEW)) {
+	if (claim != seen || (has_home && reclaim->process_fate[home] == FATE_NEW)) {
 		if (has_home && reclaim->process_fate[home] == FATE_GONE)
 			reclaim->process_fate[home] = FATE_LIVES; /* until this slot, too, has stood for a look */
 		return;
 	}
-	if (has_home ? reclaim->process_fate[home] == FATE_GONE : is_gone(pid))
+	if (has_home ? reclaim->process_fate[home] == FATE_GONE : pid <= 0 || is_gone(pid)) /* no shim claims for pid 0 */
 		free_slot(reclaim, slot, claim);
 	else if (has_home && tid && may_spend(tasks, index) && task_is_gone(pid, (pid_t)tid, load(&slot->stamp)))
 		free_slot(reclaim, slot, claim);
@@ -254,8 +257,9 @@ void reclaim_tick(struct reclaim *reclaim, int64_t now)
 {
 	struct segment *segment = reclaim->segment;
 	uint64_t refused;
+	int64_t before = clock_boot_ns();
 
-	if (!segment)
+	if (!segment || now - reclaim->looked < reclaim->cost * REST)
 		return;
 	refused = load(&segment->header->threads_refused) + load(&segment->header->processes_refused);
 	if (now - reclaim->looked < NS_PER_SECOND && refused == reclaim->refused_seen &&
@@ -264,4 +268,5 @@ void reclaim_tick(struct reclaim *reclaim, int64_t now)
 	reclaim_look(reclaim, refused != reclaim->refused_seen);
 	reclaim->refused_seen = refused;
 	reclaim->looked = now;
+	reclaim->cost = clock_boot_ns() - before;
 }

@@ -33,6 +33,7 @@ struct reclaim {
 	uint32_t processes, slots;          /* claimed, at the last look */
 	uint64_t refused_seen;              /* threads and processes refused by then */
 	int64_t looked;                     /* CLOCK_BOOTTIME ns of the last look */
+	int64_t cost;                       /* ns that it took */
 };
 
 int reclaim_start(struct reclaim *out, struct segment *segment);

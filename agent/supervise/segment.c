@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -35,7 +34,7 @@ static int make_memory(size_t bytes)
 }
 
 /* Magic last: until then it is no segment for anybody. */
-static void write_header(const struct segment *segment)
+static void write_geometry(const struct segment *segment)
 {
 	struct segment_header *header = segment->header;
 
@@ -49,10 +48,17 @@ static void write_header(const struct segment *segment)
 	header->slot_count = segment->slot_count;
 	header->slot_offset = SEGMENT_HEADER_BYTES + (uint64_t)segment->process_count * SEGMENT_PROCESS_BYTES;
 	header->segment_bytes = segment->bytes;
+	__atomic_store_n(&header->magic, SEGMENT_MAGIC, __ATOMIC_RELEASE); /* partner: whoever maps it */
+}
+
+static void write_header(const struct segment *segment)
+{
+	struct segment_header *header = segment->header;
+
 	header->created = (uint64_t)clock_boot_ns();
 	header->boot_minus_mono = clock_boot_ns() - clock_mono_ns();
 	header->supervisor = getpid();
-	__atomic_store_n(&header->magic, SEGMENT_MAGIC, __ATOMIC_RELEASE); /* partner: whoever maps it */
+	write_geometry(segment);
 }
 
 int segment_make(struct segment *out, uint32_t slots)
@@ -93,13 +99,19 @@ void segment_drop(struct segment *segment)
 	*segment = (struct segment){.fd = -1};
 }
 
+void segment_keep_geometry(struct segment *segment)
+{
+	if (segment->fd >= 0)
+		write_geometry(segment);
+}
+
 void segment_keep_clock(struct segment *segment, int64_t boot_minus_mono)
 {
-	int64_t now;
+	uint64_t ahead;
 
 	if (segment->fd < 0)
 		return;
-	now = __atomic_load_n(&segment->header->boot_minus_mono, __ATOMIC_RELAXED);
-	if (llabs((long long)(boot_minus_mono - now)) > NS_PER_MS) /* less is the time between two clocks read */
+	ahead = (uint64_t)boot_minus_mono - (uint64_t)__atomic_load_n(&segment->header->boot_minus_mono, __ATOMIC_RELAXED);
+	if (ahead + NS_PER_MS > 2 * NS_PER_MS) /* less, either way, is the time between two clocks read */
 		__atomic_store_n(&segment->header->boot_minus_mono, boot_minus_mono, __ATOMIC_RELAXED);
 }

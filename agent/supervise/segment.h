@@ -29,6 +29,9 @@ void segment_drop(struct segment *segment);
 /* Only the mapping: in a child that shall not write there. */
 void segment_unmap(struct segment *segment);
 
+/* Sizes, counts and offsets as they were made: whoever joins or starts now finds a segment, whatever was written there. */
+void segment_keep_geometry(struct segment *segment);
+
 /* After a suspend CLOCK_BOOTTIME is further away from CLOCK_MONOTONIC. */
 void segment_keep_clock(struct segment *segment, int64_t boot_minus_mono);
 

@@ -55,6 +55,7 @@ static void leave_to_supervisor(void *context)
 		close(mine->terminal.fd);
 	handout_close(&mine->handout);
 	relay_leave(&mine->relay);
+	segment_keep_geometry(&mine->segment);
 	segment_unmap(&mine->segment); /* an agent maps it read-only, by the descriptor */
 }
 
@@ -175,6 +176,7 @@ static void tick(int64_t mono)
 	main_tick(&supervisor, mono);
 	reclaim_tick(&supervisor.reclaim, clock_boot_ns());
 	segment_keep_clock(&supervisor.segment, clock_boot_ns() - clock_mono_ns());
+	segment_keep_geometry(&supervisor.segment);
 	keeper_tick(&supervisor.keeper, late);
 }
 

@@ -311,6 +311,43 @@ static void every_look_goes_on_where_the_last_one_stopped(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* No shim claims for pid 0 or less: a hostile writer filled the tables, and they are free again. */
+static void claims_of_nobody_are_freed(void **state)
+{
+	struct fixture *fixture = *state;
+	static const pid_t nobodies[] = {0, -1, INT32_MIN, 0};
+
+	for (uint32_t i = 0; i < 4; i++) {
+		claim_process(fixture, i, nobodies[i], UINT64_MAX);
+		claim_slot(fixture, i, i + 40, nobodies[i], 7);
+	}
+	fixture->segment.slots[3].claim = RECLAIM_TAKEN;
+	reclaim_look(&fixture->reclaim, false);
+	assert_true(slot_claim(fixture, 1) != 0); /* as for others: not at first sight */
+	reclaim_look(&fixture->reclaim, false);
+	reclaim_look(&fixture->reclaim, false);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(slot_claim(fixture, i), 0);
+		assert_int_equal(process_claim(fixture, i), 0);
+	}
+}
+
+/* Refusals that a hostile writer invents make every tick urgent: looking has its share of the time and no more. */
+static void looking_rests_in_between(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t now = clock_boot_ns();
+
+	fixture->reclaim.cost = NS_PER_SECOND / 10;
+	fixture->reclaim.looked = now;
+	fixture->segment.header->threads_refused = 99;
+	reclaim_tick(&fixture->reclaim, now + NS_PER_SECOND / 2);
+	assert_true(fixture->reclaim.looked == now);
+	reclaim_tick(&fixture->reclaim, now + NS_PER_SECOND);
+	assert_true(fixture->reclaim.looked == now + NS_PER_SECOND);
+	assert_true(fixture->reclaim.cost < NS_PER_SECOND / 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +364,8 @@ int main(void)
 		TEST(a_half_written_slot_of_the_living_is_left_alone),
 		TEST(hostile_words_are_harmless),
 		TEST(every_look_goes_on_where_the_last_one_stopped),
+		TEST(claims_of_nobody_are_freed),
+		TEST(looking_rests_in_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
