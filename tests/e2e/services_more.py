@@ -153,26 +153,24 @@ class Browser:
         self.link.close()
 
 
-def web_answers(port, paths=("/", "/", "/missing"), new_each=True):
+def web_answers(port, paths=("/", "/", "/missing")):
+    """To each path on a connection of its own; the first must be a good one."""
     browser = Browser(port)
     found = []
     for path in paths:
         found.append(browser.get(path))
-        if new_each:
-            browser.close()
-    browser.close()
+        browser.close()
+        assert found[0][0] == 200, found
     return found
 
 
-def web_load(port, path="/", clients=8, new_each=False):
+def web_load(port, path="/", clients=8):
     """load(n): that many requests from `clients` threads at once, all answered with 200."""
     def share(count, done):
         browser = Browser(port)
         for _ in range(count):
             if browser.get(path)[0] != 200:
                 return
-            if new_each:
-                browser.close()
         browser.close()
         done.append(count)
 
