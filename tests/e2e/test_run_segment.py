@@ -214,24 +214,3 @@ def test_the_living_keep_theirs(run):
     before = view(started).claims()
     lifesign.holds_for(lambda: view(started).claims() == before, 4, every=0.2)
     assert is_running(started.main())
-
-
-def started_under_strace(place, command):
-    """What the programs under `lifesign run` asked the kernel for when they joined."""
-    trace = place.file("trace")
-    subprocess.run(["/usr/bin/strace", "-f", "-qq", "-o", trace, "-e", "trace=connect,readlinkat,execve", lifesign.BIN, "run", "--dir",
-                    place.directory("d", mode=0o700), "--shim", SHIM, "--listen", f"unix:{place.path}/l", "--", *command],
-                   env=lifesign.clean_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True)
-    with open(trace, encoding="utf-8", errors="replace") as f:
-        return f.read()
-
-
-def test_who_may_look_into_the_supervisor_does_not_wake_it(place):
-    text = started_under_strace(place, ["/bin/true"])
-    assert '"/memfd:lifesign (deleted)"' in text and "@" + '"lifesign-segment' not in text, text
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="changes its user")
-def test_who_may_not_asks_the_socket(place):
-    text = started_under_strace(place, ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/bin/true"])
-    assert '@"lifesign-segment' in text, text

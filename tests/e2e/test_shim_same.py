@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ctest: timeout=240
 """Programs do the same with and without the shim: exit status, output, errno; and each of them had it."""
+import glob
 import os
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ require('fs').readFile('/etc/passwd', (e, d) => { console.error(d.length > 0); p
 require('child_process').exec('echo child', (e, out) => console.log(out));"""
 PERL = "use threads; print threads->create(sub { 'joined' })->join, qq{\\n}; print `echo child`; exit 3"
 
+POSTGRES = max(glob.glob("/usr/lib/postgresql/*/bin/postgres"), default="postgres")
 PROGRAMS = {
     "true": ["true"], "false": ["false"], "echo": ["/bin/echo", "x"], "cat": ["cat", "/etc/passwd"],
     "sh": ["sh", "-c", "echo a | tr a b; (exit 3)"],
@@ -33,7 +35,7 @@ PROGRAMS = {
     "timeout": ["timeout", "0.05", "sleep", "10"], "kill": ["sh", "-c", "kill -TERM $$"], "abort": ["bash", "-c", "kill -ABRT $$"],
     "python3": ["/usr/bin/python3", "-c", PYTHON], "perl": ["perl", "-e", PERL], "node": ["node", "-e", NODE],
     "java": ["java", "-Xshare:auto", "Main.java"], "javaversion": ["java", "-version"],
-    "redis": ["redis-server", "--version"], "nginx": ["nginx", "-V"], "postgres": ["postgres", "--version"],
+    "redis": ["redis-server", "--version"], "nginx": ["nginx", "-V"], "postgres": [POSTGRES, "--version"],
     "git": ["git", "ls-remote", "/nonexistent"], "gcc": ["gcc", "-dumpversion"], "make": ["make", "-j4", "-f", "Makefile"],
     "static": ["./static"], "getent": ["getent", "hosts", "localhost"], "env": ["env", "-i", "true"],
 }
@@ -65,9 +67,12 @@ def test_a_program_ends_the_same(name, directory):
     host = Host(slots=1024)
     try:
         _, plain = end_of(command, clean_environment(), directory)
-        pid, shimmed = end_of(command, host.env(), directory)
+        for _ in range(5):  # a start that missed the 20 ms of the hand-over on a busy machine is the same, too, but proves less
+            pid, shimmed = end_of(command, host.env(), directory)
+            assert shimmed == plain
+            if host.processes(pid) or name in JOINS_NOT:
+                break
         _, absent = end_of(command, clean_environment({"LD_PRELOAD": SHIM}), directory)
-        assert shimmed == plain
         assert absent == plain
         assert bool(host.processes(pid)) == (name not in JOINS_NOT), "it ran without the shim"
         assert host.header.threads_refused == 0
