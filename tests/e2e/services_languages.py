@@ -64,7 +64,7 @@ def node(_place):
     port = free_port()
     return Served("node", ["/usr/bin/node", f"{PROGRAMS}/server.js", port], port,
                   lambda: web_answers(port, ("/", "/file", "/hash", "/missing")), web_load(port, "/file"),
-                  ["main node loop idle epoll_pwait 1", "main * worker idle epoll_pwait 1",
+                  ["main node loop idle epoll_pwait|epoll_wait 1", "main * worker idle epoll_pwait|epoll_wait 1",
                    "main * worker idle pthread_cond_wait|sem_wait 5+"])
 
 
@@ -77,7 +77,7 @@ def gunicorn(place):
                   by_signal(signal.SIGHUP), env={"PYTHONDONTWRITEBYTECODE": "1"})
 
 
-PUMA = ["{} puma_srv loop idle select {}", "{} puma_srv_tp_* worker idle pthread_cond_wait {}-8",
+PUMA = ["{} puma_srv loop idle select {}", "{} puma_srv_tp_*|thread_pool.rb* worker idle pthread_cond_wait {}-8",
         "{} puma_reactor worker|loop idle epoll_wait {}",
         "{} puma_* worker idle pthread_cond_timedwait|pthread_cond_wait|ppoll {}+"]
 
