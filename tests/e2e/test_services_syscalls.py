@@ -18,19 +18,20 @@ from syscalls import STRACE, Trace
 
 KINDS = {
     "memcached": services_more.memcached, "nats": services_more.nats, "mariadb": services_more.mariadb, "redis": services.redis,
-    "nginx": services.nginx, "nginx-1": lambda place: services.nginx(place, workers=1), "postgres": services.postgres, "apache-event": services_web.apache, "php-fpm": services_web.php_fpm,
-    "apache-prefork": services_web.apache_prefork, "haproxy": services_web.haproxy, "sshd": services_net.sshd,
+    "nginx": services.nginx, "nginx-1": lambda place: services.nginx(place, workers=1), "postgres": services.postgres,
+    "apache-event": services_web.apache, "apache-prefork": services_web.apache_prefork, "haproxy": services_web.haproxy,
+    "php-fpm": services_web.php_fpm, "sshd": services_net.sshd,
     "dnsmasq": services_net.dnsmasq, "named": services_net.named, "python-threads": services_languages.python_threads,
     "python-asyncio": services_languages.python_asyncio, "gunicorn": services_languages.gunicorn, "node": services_languages.node,
     "java": services_languages.java, "ruby": services_languages.ruby, "puma": services_languages.puma,
     "puma-cluster": services_languages.puma_cluster,
 }
 # Of these each start and the same work make the same calls, but for how often they wait and how they wake.
-STEADY = ["memcached", "redis", "nginx-1", "dnsmasq", "python-threads", "python-asyncio"]
+STEADY = ["memcached", "redis", "nginx-1", "dnsmasq", "python-asyncio"]
 TIMED = set("""futex epoll_wait epoll_pwait poll ppoll select pselect6 clock_nanosleep nanosleep restart_syscall sched_yield rt_sigreturn
     munmap madvise brk""".split())
-CONSTRUCTOR = set("""openat read close socket setsockopt connect recvmsg fcntl lseek mmap madvise getpid gettid getppid
-    clock_gettime""".split())
+CONSTRUCTOR = set("""openat readlinkat read close socket setsockopt connect recvmsg fcntl lseek mmap madvise getpid gettid
+    getppid clock_gettime""".split())
 LOADER = {"openat": 1, "read": 1, "newfstatat": 1, "mmap": 3, "mprotect": 1, "close": 1}  # what ld.so needs to load one more library
 
 
