@@ -8,9 +8,11 @@ import subprocess
 
 from shim_host import TWINS, WRAPPED
 
-PROGRAMS = ["redis-server", "nginx", "python3", "node", "java", "bash", "perl"]
+PROGRAMS = ["redis-server", "nginx", "python3", "node", "java", "bash", "perl", "memcached", "apache2", "haproxy", "mariadbd", "sshd",
+            "dnsmasq", "named", "ruby", "nats-server"]
 FILES = ["/usr/lib/postgresql/*/bin/postgres", "/usr/lib/x86_64-linux-gnu/libstdc++.so.6", "/usr/lib/jvm/java-17-*/lib/*.so",
-         "/usr/lib/jvm/java-17-*/lib/server/libjvm.so"]
+         "/usr/lib/jvm/java-17-*/lib/server/libjvm.so", "/usr/sbin/php-fpm*", "/usr/lib/apache2/modules/mod_mpm_*.so",
+         "/usr/lib/x86_64-linux-gnu/ruby/*/*.so"]
 
 # Names of libc behind which a thread can wait: the cancellation points of POSIX (pthreads(7)) and what else
 # may end up in a system call that waits, each with its group.
@@ -27,7 +29,7 @@ CAN_WAIT = {
         readdir readdir64 readlink readlinkat realpath rename renameat rewind rmdir scandir64 stat stat64 statfs statfs64
         statvfs statvfs64 statx symlink sync sync_file_range syncfs tmpfile tmpfile64 truncate truncate64 unlink unlinkat
         utime utimensat utimes fdopendir rewinddir setxattr shm_open mq_open __fxstat64 __lxstat64 __xstat64 fcloseall
-        access chmod chown chdir ftell ftello ftello64""".split(), FILE),
+        access chmod chown chdir ftell ftello ftello64 fts_read""".split(), FILE),
     **dict.fromkeys("""fprintf __fprintf_chk vfprintf __vfprintf_chk printf __printf_chk vprintf dprintf __dprintf_chk fputc putc
         putchar puts fputwc putwc ungetc perror getchar getwc fgetwc __uflow __overflow syslog vsyslog __syslog_chk __vsyslog_chk
         openlog closelog ftrylockfile putw fread_unlocked fwrite_unlocked fflush_unlocked fgets_unlocked""".split(), STREAM),
@@ -39,7 +41,7 @@ CAN_WAIT = {
         getnetbyname gethostent""".split(), NAMES),
     **dict.fromkeys("""pthread_testcancel pthread_exit pthread_cancel dlopen dlclose sched_yield pthread_mutex_trylock
         pthread_rwlock_tryrdlock pthread_rwlock_trywrlock sem_trywait shutdown socket bind listen epoll_ctl epoll_create epoll_create1 sem_post
-        eventfd_write ioctl tcsetattr tcflush socketpair io_submit setsockopt getsockopt""".split(), NEVER),
+        eventfd_write ioctl tcsetattr tcflush tcsendbreak socketpair io_submit setsockopt getsockopt""".split(), NEVER),
 }
 # Must be wrapped if anybody imports them: all that waits for a peer, a lock, a thread, a child, time or a signal.
 MUST = set("""read readv pread pread64 preadv preadv64 preadv2 write writev pwrite pwrite64 pwritev pwritev64 pwritev2 recv recvfrom recvmsg
@@ -67,7 +69,7 @@ def objects():
         path = shutil.which(name, path="/usr/bin:/usr/sbin:/bin")
         assert path, f"install {name}"
         found.add(os.path.realpath(path))
-    assert any("postgres" in path for path in found), "install postgres"
+    assert all(any(name in path for path in found) for name in ("postgres", "php-fpm", "mpm_event")), "install postgres, php-fpm, apache2"
     for path in sorted(found):
         listing = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
         found |= set(re.findall(r"=> (/\S+)", listing))
