@@ -146,7 +146,8 @@ int proc_thread_name(pid_t pid, pid_t tid, char name[16])
 	got = proc_read(path, text, sizeof(text));
 	if (got < 0)
 		return (int)got;
-	text[strcspn(text, "\n")] = '\0';
+	if (got > 0 && text[got - 1] == '\n') /* the kernel's; a name may have its own */
+		text[got - 1] = '\0';
 	(void)snprintf(name, 16, "%.15s", text);
 	return 0;
 }
