@@ -1,15 +1,16 @@
 # ctest: timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """apache2 (event and prefork), haproxy (master and worker) and php-fpm under `lifesign run`, used, restarted
-gracefully and ended."""
+gracefully and ended; haproxy -sf, and nginx's change of its program."""
 import os
 import signal
 
 import pytest
 
+import services
 import services_web
-from lifesign import Place, Run, descendants, mapped, wait_until
-from service_suite import EveryService, started
+from lifesign import Place, Run, children, descendants, mapped, wait_until
+from service_suite import EveryService, Watch, started
 
 KINDS = {"apache-event": services_web.apache, "apache-prefork": services_web.apache_prefork, "haproxy": services_web.haproxy,
          "php-fpm": services_web.php_fpm}
@@ -56,4 +57,44 @@ def test_a_new_haproxy_takes_over_from_the_old_one_by_sf():
     finally:
         run.close()
         service.close()
+        place.remove()
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["environment-kept", "environment-scrubbed"])
+def test_nginx_upgrades_its_program(kept):
+    """USR2 and QUIT: a new master takes over the listener. nginx gives it an environment of its own: with two lines of
+    configuration the shim goes along, without them it is told what to do; both probes stay good either way."""
+    place = Place()
+    service = services.nginx(place, daemon=True, extra="env LD_PRELOAD; env LIFESIGN_SEGMENT;" if kept else "")
+    run = Run(service.command, place=place)
+    watch = None
+    try:
+        wait_until(service.ping, 20, run.said)
+        run.wait_ready()
+        old, pid_file = run.main(), place.file("nginx/pid")
+        watch = Watch(run)
+        os.kill(old, signal.SIGUSR2)
+        wait_until(lambda: os.path.exists(pid_file + ".oldbin") and os.path.exists(pid_file) and os.path.getsize(pid_file), 10, run.said)
+        with open(pid_file, encoding="ascii") as f:
+            new = int(f.read())
+        wait_until(lambda: len(children(new)) == 2, 10, "the new workers")
+        os.kill(old, signal.SIGQUIT)
+        coverage = "shim" if kept else "outside"
+
+        def taken():
+            processes = run.status()["processes"]
+            return len(processes) == 3 and processes[0]["pid"] == new and all(p["coverage"] == coverage for p in processes)
+        wait_until(taken, 10, lambda: f"{run.status()['processes']}; {run.said()}")
+        assert [mapped(p["pid"]) for p in run.status()["processes"]] == [kept] * 3
+        assert kept or "its parent scrubbed the environment" in run.err(), run.err()
+        assert service.load() == 200
+        verdict = "alive" if kept else "unknown"
+        wait_until(lambda: run.get("/livez").headers["Lifesign-Verdict"] == verdict, 3, run.status)
+        watch.finish()
+        assert watch.count and not watch.wrong, watch.wrong
+        run.stop()
+    finally:
+        if watch:
+            watch.finish()
+        run.close()
         place.remove()
