@@ -48,6 +48,8 @@ static void write_geometry(const struct segment *segment)
 	header->slot_count = segment->slot_count;
 	header->slot_offset = SEGMENT_HEADER_BYTES + (uint64_t)segment->process_count * SEGMENT_PROCESS_BYTES;
 	header->segment_bytes = segment->bytes;
+	header->created = segment->created;
+	header->supervisor = segment->supervisor;
 	__atomic_store_n(&header->magic, SEGMENT_MAGIC, __ATOMIC_RELEASE); /* partner: whoever maps it */
 }
 
@@ -55,15 +57,14 @@ static void write_header(const struct segment *segment)
 {
 	struct segment_header *header = segment->header;
 
-	header->created = (uint64_t)clock_boot_ns();
 	header->boot_minus_mono = clock_boot_ns() - clock_mono_ns();
-	header->supervisor = getpid();
 	write_geometry(segment);
 }
 
 int segment_make(struct segment *out, uint32_t slots)
 {
-	struct segment made = {.slot_count = slots, .process_count = count_processes(slots)};
+	struct segment made = {.slot_count = slots, .process_count = count_processes(slots), .created = (uint64_t)clock_boot_ns(),
+		.supervisor = getpid()};
 	size_t processes = (size_t)made.process_count * SEGMENT_PROCESS_BYTES;
 
 	made.bytes = SEGMENT_HEADER_BYTES + processes + (size_t)slots * SEGMENT_SLOT_BYTES;

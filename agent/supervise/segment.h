@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lifesign/segment.h"
 
@@ -19,6 +20,8 @@ struct segment {
 	struct segment_process *processes;
 	struct segment_slot *slots;
 	uint32_t process_count, slot_count;
+	uint64_t created;
+	pid_t supervisor;
 };
 
 /* `slots` a power of two within SEGMENT_SLOTS_MIN … SEGMENT_SLOTS_MAX. */

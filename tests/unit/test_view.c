@@ -131,6 +131,7 @@ static void a_header_that_changes_later_moves_nothing(void **state)
 	struct segment *segment = *state;
 	struct slot_record slot;
 	struct segment_counters counters;
+	const struct segment_header whole = *segment->header;
 	struct view view;
 
 	assert_int_equal(view_open(&view, segment->fd), 0);
@@ -143,6 +144,8 @@ static void a_header_that_changes_later_moves_nothing(void **state)
 	assert_int_equal(view_open(&view, segment->fd), -EPROTO);
 	segment_keep_geometry(segment);
 	assert_int_equal(view_open(&view, segment->fd), 0); /* the supervisor mends what it made */
+	assert_memory_equal(segment->header, &whole, offsetof(struct segment_header, boot_minus_mono));
+	assert_int_equal(segment->header->supervisor, whole.supervisor); /* by these two a shim knows it */
 	view_close(&view);
 }
 
