@@ -22,13 +22,15 @@ class Served(Service):
     """answers(): a list to compare. load(n): that many requests, the count of those answered right. listens: ports.
     reload(pid): the graceful restart of its kind by the pid of its main process; returns when the new configuration
     is in force. rest: its threads when nobody asks anything, one line each kind of thread, see differences().
-    beside: what it needs to be used; close() ends that. requests: how many at a time are a load."""
+    beside: what it needs to be used; close() ends that. requests: how many at a time are a load.
+    strangers: it starts programs without its environment."""
 
     def __init__(self, name, command, port, answers, load, rest, reload=None, listens=None, beside=(), env=None, requests=200):
         super().__init__(name, [str(w) for w in command], port, self._answers_something, load, env)
         self.answers, self.reload, self.rest = answers, reload, [row.split() for row in rest]
         self.listens = [port] if listens is None else listens
         self.requests = requests
+        self.strangers = False
         self.beside = list(beside)
 
     def _answers_something(self):

@@ -153,6 +153,7 @@ MaxStartups 100
         os.kill(pid, signal.SIGHUP)
         wait_until(lambda: _began_listening(service), 10, "sshd does not listen again")
     service = Served("sshd", command, port, answers, load, ["main sshd loop idle ppoll 1"], reload, requests=4)
+    service.strangers = True
     service.session = lambda *words: Plain([*client, *words], place=place)
     return service
 
