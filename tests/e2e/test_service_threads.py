@@ -207,8 +207,12 @@ def test_the_end_is_the_same_with_and_without(run, plain, place, kind):
     """TERM: the same exit status, and nothing left behind. A daemon is compared through its foreground twin."""
     service, started = start(run, place, kind)
     status = started.stop()
-    twin = services.nginx(place) if kind == "nginx-daemon" else KINDS[kind](lifesign.Place()) if kind == "postgres" else KINDS[kind](place)
-    alone = plain(twin.command, env=twin.env)
-    wait_until(twin.ping, 20, lambda: f"{kind} alone does not answer; {alone.said()}")
-    expected = alone.stop()
+    other = lifesign.Place()
+    try:
+        twin = services.nginx(other) if kind == "nginx-daemon" else KINDS[kind](other)
+        alone = plain(twin.command, env=twin.env)
+        wait_until(twin.ping, 20, lambda: f"{kind} alone does not answer; {alone.said()}")
+        expected = alone.stop()
+    finally:
+        other.remove()
     assert status == (128 - expected if expected < 0 else expected), started.said()
