@@ -198,7 +198,7 @@ static void print_workers(const json_t *document, const struct status_screen *sc
 	printf("\n");
 }
 
-/* "lock 0x55… held by 42", "fd 7", "thread 43" */
+/* "42's lock 0x55…" (who holds it is what a narrow terminal must still show), "fd 7", "thread 43" */
 static void set_target(struct table *table, const json_t *target)
 {
 	const json_t *object = json_object_get(target, "object"), *owner = json_object_get(target, "owner");
@@ -214,9 +214,9 @@ static void set_target(struct table *table, const json_t *target)
 	else if (json_is_string(object))
 		(void)snprintf(what, sizeof(what), " %s", json_string_value(object)); /* cut when too long */
 	if (json_is_integer(owner) && json_integer_value(owner) > 0)
-		(void)snprintf(held, sizeof(held), " held by %" JSON_INTEGER_FORMAT,
+		(void)snprintf(held, sizeof(held), "%" JSON_INTEGER_FORMAT "'s ",
 			json_integer_value(owner)); /* fits */
-	table_set(table, WAITS_FOR, "%s%s%s", text_of(target, "kind"), what, held);
+	table_set(table, WAITS_FOR, "%s%s%s", held, text_of(target, "kind"), what);
 }
 
 static void add_thread(struct table *table, const json_t *thread)
