@@ -64,6 +64,23 @@ def test_claims_of_nobody_are_free_again(run, place):
     wait_until(lambda: len([t for t in started.threads() if t["op"]]) >= 5, 10, lambda: started.status()["processes"])
 
 
+CHURN = """
+import threading, time
+for i in range(40): threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+while True:
+    some = [threading.Thread(target=time.sleep, args=(0.15,)) for _ in range(20)]
+    for one in some: one.start()
+    for one in some: one.join()
+"""
+
+
+def test_slots_that_change_hands_between_two_looks_end_no_agent(run):
+    """No ill will needed: threads that come and go in a small table. And those that stay are all shown."""
+    started = run(["/usr/bin/python3", "-c", CHURN], options=["--slots", "64"])
+    wait_until(lambda: len(started.threads()) >= 41, 10, started.said)
+    lifesign.holds_for(lambda: started.status()["agent"]["restarts"] == 0 and len(started.threads()) >= 41, 3, started.said, every=0.1)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_child_of_user_nobody_does_not_change_what_its_root_parent_does(run, place, seed):
     """It shares the mapping by fork. The parent works with threads, locks, pipes, key destructors and forks meanwhile."""
