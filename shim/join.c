@@ -90,17 +90,14 @@ static void limit(long fd, int option, long milliseconds_left)
 	RAW5(setsockopt, fd, SOL_SOCKET, option, &time, sizeof(time));
 }
 
-static long connect_to(const char *name, size_t length)
+static long connect_to(const struct sockaddr_un *address, size_t path_bytes)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	long fd = lift(RAW3(socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
 
 	if (fd < 0)
 		return fd;
-	for (size_t i = 0; i < length; i++)
-		address.sun_path[1 + i] = name[i];
 	limit(fd, SO_SNDTIMEO, JOIN_MS);
-	long result = RAW3(connect, fd, &address, offsetof(struct sockaddr_un, sun_path) + 1 + length);
+	long result = RAW3(connect, fd, address, offsetof(struct sockaddr_un, sun_path) + path_bytes);
 
 	if (result < 0) {
 		RAW1(close, fd);
@@ -207,24 +204,21 @@ static bool join_near(const struct near_place *place, struct shim_segment *segme
 	return false;
 }
 
-bool join_segment(const char *name, struct shim_segment *segment, uint32_t *pid)
+/* Appends a text at `at`; returns the place behind it, 0 when it does not fit. */
+static size_t append(struct sockaddr_un *address, size_t at, const char *text)
+{
+	for (; *text && at < sizeof(address->sun_path); text++)
+		address->sun_path[at++] = *text;
+	return *text ? 0 : at;
+}
+
+/* Asks who listens there for a segment. */
+static bool ask(
+	const struct sockaddr_un *address, size_t path_bytes, struct shim_segment *segment, uint32_t *pid)
 {
 	struct segment_grant grant = {0};
-	struct near_place place;
-	size_t length = 0;
 	long start = milliseconds();
-
-	if (*name++ != '@')
-		return false;
-	while (name[length])
-		if (++length + 1 > sizeof(((struct sockaddr_un *)0)->sun_path))
-			return false;
-	near_parse(name, &place);
-	if (!length || is_confined(place.filters))
-		return false;
-	if (join_near(&place, segment, pid))
-		return true;
-	long fd = connect_to(name, length);
+	long fd = connect_to(address, path_bytes);
 
 	if (fd < 0)
 		return false;
@@ -239,4 +233,29 @@ bool join_segment(const char *name, struct shim_segment *segment, uint32_t *pid)
 	RAW1(close, memory);
 	*pid = grant.pid;
 	return mapped;
+}
+
+bool join_segment(const char *name, struct shim_segment *segment, uint32_t *pid)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct near_place place;
+
+	if (*name++ != '@')
+		return false;
+	size_t end = append(&address, 1, name); /* an abstract name starts behind a NUL */
+
+	near_parse(name, &place);
+	if (end <= 1 || is_confined(place.filters))
+		return false;
+	return join_near(&place, segment, pid) || ask(&address, end, segment, pid);
+}
+
+bool join_directory(const char *directory, struct shim_segment *segment, uint32_t *pid)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t end = *directory == '/' ? append(&address, 0, directory) : 0;
+
+	if (end)
+		end = append(&address, end, SEGMENT_JOIN_PATH);
+	return end && end < sizeof(address.sun_path) && !is_confined(0) && ask(&address, end + 1, segment, pid);
 }

@@ -80,22 +80,27 @@ static void watch_exits(void)
 		shim_segment.flags |= PROCESS_NO_EXIT_KEY;
 }
 
-static bool is_wanted(const char **name)
+/* A segment that is named decides alone: an agent of many services is for those whom nobody started. */
+static bool join(struct shim_segment *found, uint32_t *pid)
 {
 	const char *disabled = variable("LIFESIGN_DISABLE");
+	const char *name = variable("LIFESIGN_SEGMENT");
+	const char *directory = variable("LIFESIGN_DIR");
 
-	*name = variable("LIFESIGN_SEGMENT");
-	return *name && !(disabled && disabled[0] == '1' && !disabled[1]) && !auxiliary(AT_SECURE);
+	if ((disabled && disabled[0] == '1' && !disabled[1]) || auxiliary(AT_SECURE))
+		return false;
+	if (name)
+		return join_segment(name, found, pid);
+	return directory && join_directory(directory, found, pid);
 }
 
 __attribute__((constructor)) static void start(void)
 {
 	unsigned int missing = real_find_all();
 	struct shim_segment found = {0};
-	const char *name;
 	uint32_t pid;
 
-	if (!is_wanted(&name) || !join_segment(name, &found, &pid))
+	if (!join(&found, &pid))
 		return;
 	shim_segment.libc = real_functions[REAL_gnu_get_libc_version] ? LIBC_GLIBC : LIBC_MUSL;
 	shim_segment.missing = missing;

@@ -184,8 +184,11 @@ SEGMENT_AT(segment_slot, name, 112);
 /*
  * The hand-over. A process that was exec'ed with LIFESIGN_SEGMENT=@NAME connects to the abstract
  * SOCK_SEQPACKET socket NAME and receives one segment_grant with the memfd as SCM_RIGHTS. The supervisor
- * answers its own descendants only (SO_PEERCRED) and closes the connection.
+ * answers its own descendants only (SO_PEERCRED) and closes the connection. Without LIFESIGN_SEGMENT but with
+ * LIFESIGN_DIR=/DIR the socket is the file /DIR/join, of the same type and with the same answer.
  */
+#define SEGMENT_JOIN_PATH "/join"
+
 struct segment_grant {
 	uint64_t magic; /* SEGMENT_MAGIC */
 	uint64_t bytes; /* how much to map */

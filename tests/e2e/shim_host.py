@@ -101,7 +101,7 @@ class Record:
 
 
 class Host:
-    def __init__(self, slots=256, processes=64, filters=None, answer=True, change=None):
+    def __init__(self, slots=256, processes=64, filters=None, answer=True, change=None, directory=None):
         self.slot_count, self.process_count = slots, processes
         self.slot_offset = HEADER_BYTES + processes * ENTRY_BYTES
         self.bytes = self.slot_offset + slots * ENTRY_BYTES
@@ -117,7 +117,10 @@ class Host:
         self.granted = mmap.mmap(-1, 8)  # shared with the server
         self.started = []
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.bind("\0" + self.name[1:])
+        self.directory = directory
+        self.socket.bind(os.path.join(directory, "join") if directory else "\0" + self.name[1:])
+        if directory:
+            os.chmod(os.path.join(directory, "join"), 0o666)
         self.socket.listen(512)
         self.server = self._start_server() if answer else None
 
@@ -175,7 +178,8 @@ class Host:
     # ---- programs under the shim
 
     def env(self, extra=None):
-        return clean_environment({"LD_PRELOAD": SHIM, "LIFESIGN_SEGMENT": self.name, **(extra or {})})
+        where = {"LIFESIGN_DIR": self.directory} if self.directory else {"LIFESIGN_SEGMENT": self.name}
+        return clean_environment({"LD_PRELOAD": SHIM, **where, **(extra or {})})
 
     def start(self, command, env=None, **options):
         options.setdefault("stdin", subprocess.DEVNULL)

@@ -84,12 +84,31 @@ static void names_that_are_none_lead_nowhere(void **state)
 	assert_false(join_segment(longest, &found, &pid));
 }
 
+static void directories_that_are_none_lead_nowhere(void **state)
+{
+	struct shim_segment found = {0};
+	uint32_t pid;
+	char longest[200];
+
+	(void)state;
+	assert_false(join_directory("", &found, &pid));
+	assert_false(join_directory("relative", &found, &pid));
+	assert_false(join_directory("/", &found, &pid));
+	assert_false(join_directory("/nobody/is/here", &found, &pid));
+	for (size_t length = 90; length < sizeof(longest); length++) {
+		memset(longest, '/', length);
+		longest[length] = 0;
+		assert_false(join_directory(longest, &found, &pid));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whatever_a_header_says_the_places_lie_inside),
 		cmocka_unit_test(what_is_too_small_or_another_version_is_none),
 		cmocka_unit_test(names_that_are_none_lead_nowhere),
+		cmocka_unit_test(directories_that_are_none_lead_nowhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
