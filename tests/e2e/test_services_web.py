@@ -71,7 +71,10 @@ def test_nginx_upgrades_its_program(kept):
     try:
         wait_until(service.ping, 20, run.said)
         run.wait_ready()
-        old, pid_file = run.main(), place.file("nginx/pid")
+        pid_file = place.file("nginx/pid")
+        with open(pid_file, encoding="ascii") as f:
+            old = int(f.read())
+        wait_until(lambda: run.main() == old, 5, "the one that nginx leaves behind as its daemon")
         watch = Watch(run)
         os.kill(old, signal.SIGUSR2)
         wait_until(lambda: os.path.exists(pid_file + ".oldbin") and os.path.exists(pid_file) and os.path.getsize(pid_file), 10, run.said)
