@@ -255,6 +255,34 @@ static enum peer_kind peer_of(const struct http_listener *listener, const struct
 	return guest ? guest->kind : PEER_REMOTE;
 }
 
+static bool is_served(const struct visit *visit, const char *name, size_t length)
+{
+	const struct snapshot *snapshot;
+	bool same;
+
+	snapshot_reader_enter();
+	snapshot = snapshot_hold();
+	if (!snapshot)
+		snapshot = visit->service->nothing_yet;
+	same = length > 0 && strnlen(snapshot->service, sizeof snapshot->service) == length &&
+	       memcmp(snapshot->service, name, length) == 0;
+	snapshot_release();
+	return same;
+}
+
+/* The route of a path with or without /services/NAME before it. */
+static void find_route(struct visit *visit, const char *url)
+{
+	const char *name;
+	size_t length;
+
+	visit->route = route_find(route_strip_service(url, &name, &length), visit->peer, &visit->check);
+	if (!name || !visit->route)
+		return;
+	if ((visit->route->flags & ROUTE_AGENT) || !is_served(visit, name, length))
+		visit->route = NULL;
+}
+
 static enum MHD_Result respond(const struct http_listener *listener, struct MHD_Connection *connection,
 	struct guest *guest, const char *url, const char *method)
 {
@@ -269,7 +297,7 @@ static enum MHD_Result respond(const struct http_listener *listener, struct MHD_
 
 	if (guest)
 		guard_touch(guest, visit.now);
-	visit.route = route_find(url, visit.peer, &visit.check);
+	find_route(&visit, url);
 	code = answer(&visit);
 	route_count(visit.service->render.request_counters, visit.route, code);
 	if (visit.service->setup.log_requests)

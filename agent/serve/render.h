@@ -35,6 +35,7 @@ typedef void render_function(struct reply *reply, const struct standing *standin
 render_function render_livez, render_readyz, render_startupz; /* render_checks.c */
 render_function render_health;                                /* render_health.c */
 render_function render_status;                                /* render_status.c */
+render_function render_services, render_agent_livez;          /* render_agent.c */
 render_function render_metrics;                               /* render_metrics.c */
 
 #endif

@@ -14,7 +14,9 @@ static const struct route routes[] = {
 	{"/metrics", {NULL}, READ_METHODS, render_metrics, ROUTE_HEADERS},
 	{"/health", {NULL}, READ_METHODS, render_health, ROUTE_HEADERS | ROUTE_DETAILS | ROUTE_SHARED},
 	{"/health/status", {NULL}, READ_METHODS, render_status, ROUTE_HEADERS | ROUTE_DETAILS | ROUTE_SHARED},
-	{"/reload", {NULL}, METHOD_POST, "POST", NULL, ROUTE_UNIX | ROUTE_RELOAD},
+	{"/reload", {NULL}, METHOD_POST, "POST", NULL, ROUTE_UNIX | ROUTE_RELOAD | ROUTE_AGENT},
+	{"/services", {NULL}, READ_METHODS, render_services, ROUTE_SHARED | ROUTE_AGENT},
+	{"/agent/livez", {NULL}, READ_METHODS, render_agent_livez, ROUTE_SHARED | ROUTE_AGENT},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0], OTHER_PATH = SERVE_PATHS - 1 };
@@ -47,6 +49,19 @@ static bool route_matches(const struct route *route, const char *path, const cha
 		if (path_matches(route, route->aliases[i], path, check))
 			return true;
 	return false;
+}
+
+const char *route_strip_service(const char *path, const char **name, size_t *length)
+{
+	static const char prefix[] = "/services/";
+
+	*name = NULL;
+	*length = 0;
+	if (strncmp(path, prefix, sizeof prefix - 1) != 0)
+		return path;
+	*name = path + sizeof prefix - 1;
+	*length = strcspn(*name, "/");
+	return *name + *length;
 }
 
 const struct route *route_find(const char *path, enum peer_kind peer, const char **check)

@@ -6,6 +6,7 @@
 #define LS_ROUTE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "serve/render.h"
@@ -19,7 +20,8 @@ enum route_flag {
 	ROUTE_DETAILS = 4, /* and differs for those who may see details */
 	ROUTE_SHARED = 8,  /* without parameters it is the same for everyone until the next snapshot */
 	ROUTE_UNIX = 16,   /* exists on unix listeners only */
-	ROUTE_RELOAD = 32  /* tells the agent to read its configuration again; has no renderer */
+	ROUTE_RELOAD = 32, /* tells the agent to read its configuration again; has no renderer */
+	ROUTE_AGENT = 64   /* the agent's own: not below /services/NAME */
 };
 
 struct route {
@@ -30,6 +32,9 @@ struct route {
 	render_function *render;
 	unsigned flags;
 };
+
+/* The path behind /services/NAME and that NAME; the path itself, and NULL, when it does not start so. */
+const char *route_strip_service(const char *path, const char **name, size_t *length);
 
 /* NULL: no such path. `check` becomes NAME of PATH/NAME, or NULL. */
 const struct route *route_find(const char *path, enum peer_kind peer, const char **check);

@@ -75,7 +75,7 @@ def test_other_methods_are_405_and_unknown_paths_404(demo):
             assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD"), (path, method)
             assert answer.headers["Lifesign-Verdict"] == "alive"
     for path in ["/", "/livez/", "/readyz/nonsense", "/livezz", "/health/", "/metrics/", "/LIVEZ", "/debug/pprof/profile",
-                 "/debug/pprof/", "/favicon.ico", "/services", "/reload", "/livez%2f", "/a%00b", "/%"]:
+                 "/debug/pprof/", "/favicon.ico", "/services/", "/reload", "/livez%2f", "/a%00b", "/%"]:
         for method in ("GET", "HEAD", "POST"):
             answer = demo.ask(path, method=method)
             assert answer.status in (404, 405) if path.startswith("/readyz/") else answer.status == 404, (path, method)
@@ -120,6 +120,7 @@ def test_a_silent_sampler_is_doubted_then_stale(demo):
     assert demo.ask("/readyz").body == b"ok"
     demo.say("beat 11")
     assert "[-]stale failed: stale\n" in demo.ask("/readyz").text
+    assert demo.ask("/agent/livez").status == 503, "whose sampler is silent"
     assert demo.ask("/livez").body == b"ok"
     status = check_status(demo)
     assert [r["code"] for r in status["ready"]["reasons"]] == ["stale"]
