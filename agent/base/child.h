@@ -30,8 +30,9 @@ struct child_setup {
 	struct settings settings;
 	struct child_listener listeners[CHILD_LISTENERS];
 	unsigned listener_count;
-	int segment_fd;  /* -1 in a bare agent */
-	int notebook_fd; /* watch/notebook.h; the agent alone writes it */
+	bool many;       /* `lifesign agent`: services come and go by the news, each with its own segment and notebook */
+	int segment_fd;  /* of COMMAND; -1 in a bare agent and when `many` */
+	int notebook_fd; /* watch/notebook.h, of COMMAND, or the agent's own when `many`; the agent alone writes it */
 	int news_fd;     /* SOCK_SEQPACKET, non-blocking: struct supervisor_news comes in */
 	pid_t supervisor;
 	int64_t run_started; /* CLOCK_BOOTTIME ns */
@@ -39,19 +40,35 @@ struct child_setup {
 	bool bare;           /* after a crash loop: judge nothing, answer what can be answered */
 };
 
-/* The whole state each time, never a difference: the newest message wins. Version first. */
-enum { SUPERVISOR_NEWS_VERSION = 1 };
+/*
+ * The whole state of one service each time, never a difference: its newest message wins. Version first.
+ * `run` has the one service 0, whose descriptors are in the setup. With `agent`, the first message that an
+ * agent gets of a service, and each one after a take-over (the service was started anew), carries two
+ * descriptors as SCM_RIGHTS, {segment, notebook}; a bare agent gets the notebook twice and looks at neither.
+ */
+enum { SUPERVISOR_NEWS_VERSION = 2 };
+
+enum news_kind {
+	NEWS_STATE, /* the service as it is now; an unknown id is a new one */
+	NEWS_GONE,  /* the service is forgotten: id only */
+	NEWS_AGENT  /* of the agent as a whole: drain_since only */
+};
 
 struct supervisor_news {
 	uint32_t version;
-	int32_t main_pid;         /* 0 before COMMAND runs and after it is gone */
+	uint32_t kind;            /* enum news_kind */
+	uint32_t service;         /* id; never used again by the same supervisor */
+	uint32_t reserved;
+	char name[SERVICE_NAME_BYTES]; /* unique among the services of the moment; may change (exec of another program) */
+	int32_t main_pid;         /* 0 before COMMAND runs, after it is gone, and in a pid namespace that we do not see */
 	uint8_t main_ended;       /* COMMAND (or the daemon it left behind) is gone for good */
-	uint8_t reserved[3];
-	int32_t main_status;      /* wait status when main_ended */
+	uint8_t unseen_pids;      /* its pids mean nothing here: another pid namespace, coverage `slots` */
+	uint8_t reserved1[2];
+	int32_t main_status;      /* wait status when main_ended; 0 when it is not known */
+	int32_t prober_pid;       /* 0 = none: not part of the service */
 	int64_t main_started;     /* CLOCK_BOOTTIME ns of this main process; another value = a new main process */
 	int64_t drain_since;      /* CLOCK_BOOTTIME ns, 0 = not draining */
-	int32_t prober_pid;       /* 0 = none: not part of the service */
-	uint32_t reserved2;
+	int64_t joined;           /* CLOCK_BOOTTIME ns: the service's own run_started */
 };
 
 /*

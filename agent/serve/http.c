@@ -156,7 +156,8 @@ static void add_headers_of_route(struct MHD_Response *response, const struct vis
 	if (!visit->route || !visit->route->render)
 		return;
 	snapshot_reader_enter();
-	verdict = stand(visit, snapshot_hold()).verdict;
+	snapshot_hold();
+	verdict = stand(visit, snapshot_root()).verdict;
 	snapshot_release();
 	(void)MHD_add_response_header(
 		response, "Lifesign-Verdict", verdict_text(verdict)); /* lost without memory */
@@ -220,7 +221,8 @@ static unsigned answer(const struct visit *visit)
 	}
 	read_request(&request, visit);
 	snapshot_reader_enter();
-	code = queue_page(visit, &request, snapshot_hold());
+	snapshot_hold();
+	code = queue_page(visit, &request, snapshot_root());
 	snapshot_release();
 	return code;
 }
@@ -261,7 +263,8 @@ static bool is_served(const struct visit *visit, const char *name, size_t length
 	bool same;
 
 	snapshot_reader_enter();
-	snapshot = snapshot_hold();
+	snapshot_hold();
+	snapshot = snapshot_root();
 	if (!snapshot)
 		snapshot = visit->service->nothing_yet;
 	same = length > 0 && strnlen(snapshot->service, sizeof snapshot->service) == length &&

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Publishing is one exchange of a pointer, a grace period and a free, in one function; reading is a
- * dereference between two urcu calls. Writers wait for readers, readers for nobody.
+ * Publishing is one exchange of a pointer; what it replaced waits for the tick's one grace period; reading is
+ * a dereference between two urcu calls. Writers wait for readers, readers for nobody.
  *
  * Threads: one publisher; any number of readers. Failure: liburcu aborts when it cannot work at all.
+ * Memory: a seat that was closed is freed with the snapshots of its tick.
  */
 #include "state/snapshot.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <urcu/urcu-memb.h>
 
@@ -21,7 +23,26 @@
 #define READS_ENDED(address) ((void)(address))
 #endif
 
-static struct snapshot *published;               /* rcu: published by snapshot_publish */
+enum { SEAT_NAME = 64, BUCKETS = 1024 };
+
+struct snapshot_seat {
+	char name[SEAT_NAME];         /* immutable */
+	uint32_t hash;                /* immutable: of name */
+	struct snapshot *published;   /* rcu: by snapshot_publish; NULL until the first */
+	struct snapshot_seat *next;   /* rcu: the list of all, in the order of coming */
+	struct snapshot_seat *behind; /* rcu: the next of its bucket */
+	struct snapshot_seat *retired;
+};
+
+static struct snapshot_seat *seats;            /* rcu: the first of the list */
+static struct snapshot_seat *buckets[BUCKETS]; /* rcu: by hash */
+static struct snapshot *root;                  /* rcu: published by snapshot_publish_root */
+static unsigned shown;                         /* atomic: seats that something was published at */
+
+/* What readers may still see. owner: the sampler */
+static struct snapshot *retired_snapshots;
+static struct snapshot_seat *retired_seats;
+
 static int64_t last_beat;                        /* atomic: writer sampler, readers handlers */
 static void (*destroy_rendered)(void *rendered); /* immutable after snapshot_on_free */
 static pthread_key_t registration;               /* immutable after make_key; its destructor unregisters */
@@ -55,16 +76,114 @@ static void destroy(struct snapshot *old)
 	free(old);
 }
 
-void snapshot_publish(struct snapshot *next)
-{
-	struct snapshot *old =
-		__atomic_exchange_n(&published, next, __ATOMIC_ACQ_REL); /* pairs with snapshot_hold */
+/* Acquire and release pair the sampler's stores with what handlers follow. */
+#define SHOW(place, value) __atomic_store_n(&(place), value, __ATOMIC_RELEASE)
+#define FOLLOW(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
 
+static uint32_t hash_name(const char *name, size_t length)
+{
+	uint32_t hash = UINT32_C(2166136261); /* FNV-1a */
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)name[i]) * UINT32_C(16777619);
+	return hash;
+}
+
+static struct snapshot_seat *find(const char *name, size_t length)
+{
+	uint32_t hash = hash_name(name, length);
+
+	for (struct snapshot_seat *seat = FOLLOW(buckets[hash % BUCKETS]); seat; seat = FOLLOW(seat->behind)) {
+		if (seat->hash == hash && strlen(seat->name) == length && memcmp(seat->name, name, length) == 0)
+			return seat;
+	}
+	return NULL;
+}
+
+struct snapshot_seat *snapshot_seat_open(const char *name)
+{
+	size_t length = strlen(name);
+	struct snapshot_seat *seat, **end = &seats;
+
+	if (length == 0 || length >= SEAT_NAME || find(name, length))
+		return NULL;
+	seat = calloc(1, sizeof *seat);
+	if (!seat)
+		return NULL;
+	memcpy(seat->name, name, length);
+	seat->hash = hash_name(name, length);
+	seat->behind = buckets[seat->hash % BUCKETS];
+	while (*end)
+		end = &(*end)->next;
+	SHOW(buckets[seat->hash % BUCKETS], seat);
+	SHOW(*end, seat);
+	return seat;
+}
+
+/* A reader may stand on it: its own pointers stay until the grace period is over. */
+void snapshot_seat_close(struct snapshot_seat *seat)
+{
+	struct snapshot_seat **place = &seats;
+
+	while (*place != seat)
+		place = &(*place)->next;
+	SHOW(*place, seat->next);
+	place = &buckets[seat->hash % BUCKETS];
+	while (*place != seat)
+		place = &(*place)->behind;
+	SHOW(*place, seat->behind);
+	if (seat->published)
+		__atomic_sub_fetch(&shown, 1, __ATOMIC_RELEASE);
+	seat->retired = retired_seats;
+	retired_seats = seat;
+}
+
+static void retire(struct snapshot *old)
+{
 	if (!old)
 		return;
+	old->retired = retired_snapshots;
+	retired_snapshots = old;
+}
+
+void snapshot_publish(struct snapshot_seat *seat, struct snapshot *next)
+{
+	struct snapshot *old = seat->published;
+
+	SHOW(seat->published, next);
+	if (!old)
+		__atomic_add_fetch(&shown, 1, __ATOMIC_RELEASE);
+	retire(old);
+}
+
+void snapshot_publish_root(struct snapshot *next)
+{
+	struct snapshot *old = root;
+
+	SHOW(root, next);
+	retire(old);
+}
+
+void snapshot_settle(void)
+{
+	if (!retired_snapshots && !retired_seats)
+		return;
 	urcu_memb_synchronize_rcu();
-	READS_ENDED(&published);
-	destroy(old);
+	READS_ENDED(&seats);
+	while (retired_seats) {
+		struct snapshot_seat *seat = retired_seats;
+
+		retired_seats = seat->retired;
+		if (seat->published)
+			destroy(seat->published);
+		free(seat);
+	}
+	while (retired_snapshots) {
+		struct snapshot *old = retired_snapshots;
+
+		retired_snapshots = old->retired;
+		destroy(old);
+	}
 }
 
 void snapshot_on_free(void (*function)(void *rendered))
@@ -113,14 +232,41 @@ void snapshot_reader_leave(void)
 	urcu_memb_unregister_thread();
 }
 
-struct snapshot *snapshot_hold(void)
+void snapshot_hold(void)
 {
 	urcu_memb_read_lock();
-	return __atomic_load_n(&published, __ATOMIC_ACQUIRE); /* pairs with the exchange of snapshot_publish */
 }
 
 void snapshot_release(void)
 {
-	READ_ENDS_BEFORE(&published);
+	READ_ENDS_BEFORE(&seats);
 	urcu_memb_read_unlock();
+}
+
+struct snapshot_seat *snapshot_next(const struct snapshot_seat *seat)
+{
+	struct snapshot_seat *next = seat ? FOLLOW(seat->next) : FOLLOW(seats);
+
+	while (next && !FOLLOW(next->published))
+		next = FOLLOW(next->next);
+	return next;
+}
+
+struct snapshot *snapshot_at(const struct snapshot_seat *seat)
+{
+	return FOLLOW(seat->published);
+}
+
+struct snapshot *snapshot_root(void)
+{
+	struct snapshot_seat *only = __atomic_load_n(&shown, __ATOMIC_ACQUIRE) == 1 ? snapshot_next(NULL) : NULL;
+
+	return only ? snapshot_at(only) : FOLLOW(root);
+}
+
+struct snapshot *snapshot_find(const char *name, size_t length)
+{
+	struct snapshot_seat *seat = find(name, length);
+
+	return seat ? snapshot_at(seat) : NULL;
 }

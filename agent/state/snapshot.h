@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The health of one service as the sampler saw it at one moment: immutable once published, read by any
- * number of request handlers, freed a grace period after the next one took its place.
+ * The health of each service as the sampler saw it at one moment: immutable once published, read by any
+ * number of request handlers, freed a grace period after the next one took its place. Each service has a
+ * seat under its name; seats come and go while handlers walk them.
  *
  * Threads: the sampler alone builds and publishes; handlers read between snapshot_hold and
- * snapshot_release. This is the only file that knows RCU (liburcu, memb flavour).
+ * snapshot_release. snapshot.c is the only file that knows RCU (liburcu, memb flavour).
  * Memory: one allocation for the struct and its arrays; `rendered` is filled lazily by serve.
  */
 #ifndef LS_SNAPSHOT_H
 #define LS_SNAPSHOT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -121,15 +123,34 @@ struct snapshot {
 	struct snapshot_event events[SNAPSHOT_EVENTS]; /* oldest first */
 	/* lazily made by serve, one for each representation: atomic, first writer wins, freed with the snapshot */
 	void *rendered[SNAPSHOT_RENDERED];
+	struct snapshot *retired; /* snapshot.c's own */
 };
 
 /* Owned by the sampler until published. Arrays are zeroed and hold the given number of rows. NULL: no memory. */
 struct snapshot *snapshot_new(unsigned processes, unsigned threads);
 
-/* Makes `next` the one that readers see and frees the one before after a grace period (may block for it). */
-void snapshot_publish(struct snapshot *next);
+/* ---- the sampler's side */
 
-/* Called by snapshot_publish for each entry of rendered[] that is not NULL; set once before the first publish. */
+/* A service's place. Opaque; valid until snapshot_seat_close. */
+struct snapshot_seat;
+
+/* A new place under `name` (unique, 1 to 63 bytes), invisible until something is published there. NULL: no memory,
+ * or the name is taken. */
+struct snapshot_seat *snapshot_seat_open(const char *name);
+
+/* The place and what was published there disappear for readers that come from now on. */
+void snapshot_seat_close(struct snapshot_seat *seat);
+
+/* Makes `next` the one that readers see; the one before is freed by the next snapshot_settle. */
+void snapshot_publish(struct snapshot_seat *seat, struct snapshot *next);
+
+/* What is shown as a whole when the number of seats is not one; the one before is freed by the next snapshot_settle. */
+void snapshot_publish_root(struct snapshot *next);
+
+/* Once a tick, after all publishing: one grace period for everything that was replaced (may block for it), if any. */
+void snapshot_settle(void);
+
+/* Called by snapshot_settle for each entry of rendered[] that is not NULL; set once before the first publish. */
 void snapshot_on_free(void (*destroy)(void *rendered));
 
 /*
@@ -146,8 +167,20 @@ int64_t snapshot_last_beat(void);
 void snapshot_reader_enter(void);
 void snapshot_reader_leave(void);
 
-/* Between hold and release the snapshot stays valid; nothing in between may block. NULL before the first publish. */
-struct snapshot *snapshot_hold(void);
+/* ---- the handlers' side: between hold and release everything found stays valid; nothing in between may block. */
+void snapshot_hold(void);
 void snapshot_release(void);
+
+/* The whole: the only service when there is one, else what snapshot_publish_root was given. NULL: nothing yet. */
+struct snapshot *snapshot_root(void);
+
+/* The service of that name, NULL when there is none. */
+struct snapshot *snapshot_find(const char *name, size_t length);
+
+/* All services in the order of their coming: snapshot_next(NULL) is the first; NULL at the end. */
+struct snapshot_seat *snapshot_next(const struct snapshot_seat *seat);
+
+/* What is published there: never NULL for a seat that snapshot_next gave. */
+struct snapshot *snapshot_at(const struct snapshot_seat *seat);
 
 #endif

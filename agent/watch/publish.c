@@ -247,5 +247,5 @@ void publish_snapshot(struct service *service, int64_t now)
 	fill_agent(out, service, now);
 	fill_verdicts(out, &service->verdicts);
 	fill_events(out, &service->notebook.core);
-	snapshot_publish(out);
+	snapshot_publish(service->seat, out);
 }

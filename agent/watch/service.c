@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/service.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,6 +47,9 @@ int service_start(struct service *service, const struct child_setup *setup)
 	int ret;
 
 	*service = (struct service){.setup = setup, .settings = setup->settings, .port.fd = -1};
+	service->seat = snapshot_seat_open(service->settings.service);
+	if (!service->seat)
+		return -ENOMEM;
 	ret = notebook_open(&service->notebook, setup->notebook_fd);
 	if (ret < 0)
 		return ret;
@@ -263,6 +267,7 @@ void service_tick(struct service *service, int64_t now)
 		notebook_save(&service->notebook);
 		service->saved = now;
 	}
+	snapshot_settle();
 	snapshot_beat(now);
 	notebook_beat(&service->notebook);
 }

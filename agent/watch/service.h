@@ -20,6 +20,7 @@
 
 struct service {
 	const struct child_setup *setup;
+	struct snapshot_seat *seat;
 	struct settings settings; /* replaced by a reload */
 	struct supervisor_news news;
 	struct notebook notebook;

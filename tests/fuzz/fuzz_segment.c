@@ -5,6 +5,7 @@
  * field, value). Whatever is written, the agent lives, and a service whose main process lives is not dead.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -61,6 +62,9 @@ static void check_view(const struct view *view)
 
 static void close_service(void)
 {
+	if (service.seat)
+		snapshot_seat_close(service.seat);
+	snapshot_settle();
 	tree = service.tree;
 	view_close(&service.slots.view);
 	notebook_close(&service.notebook);
@@ -225,6 +229,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	whole = *segment.header;
 	setup = (struct child_setup){.segment_fd = segment.fd, .notebook_fd = notebook_create(SLOTS), .supervisor = getpid()};
 	setup.settings.liveness.sample_seconds = 0.1;
+	(void)snprintf(setup.settings.service, sizeof(setup.settings.service), "fuzzed");
 	notebook = mmap(NULL, notebook_bytes(SLOTS), PROT_READ | PROT_WRITE, MAP_SHARED, setup.notebook_fd, 0);
 	check(setup.notebook_fd >= 0 && notebook != MAP_FAILED);
 	return 0;

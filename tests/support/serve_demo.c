@@ -134,6 +134,7 @@ static void fill_lists(struct snapshot *s, int64_t now)
 
 static void publish(unsigned scenario)
 {
+	static struct snapshot_seat *seat; /* owner: main */
 	struct snapshot *s = snapshot_new(2, thread_count);
 	int64_t now = clock_boot_ns();
 
@@ -156,7 +157,10 @@ static void publish(unsigned scenario)
 	s->sweep_seconds = 0.00002;
 	s->config_generation = __atomic_load_n(&reloads, __ATOMIC_RELAXED); /* a number on its own */
 	fill_lists(s, now);
-	snapshot_publish(s);
+	if (!seat)
+		seat = snapshot_seat_open(setup.service[0] ? setup.service : "demo");
+	snapshot_publish(seat, s);
+	snapshot_settle();
 	snapshot_beat(beat_age < 0 ? now : now - beat_age);
 }
 

@@ -15,6 +15,13 @@
 #include "state/snapshot.h"
 
 static unsigned destroyed; /* owner: the publishing thread */
+static struct snapshot_seat *seat;
+
+static void show(struct snapshot *next)
+{
+	snapshot_publish(seat, next);
+	snapshot_settle();
+}
 
 static void count_destroyed(void *rendered)
 {
@@ -56,9 +63,10 @@ static void readers_see_what_was_published_last(void **state)
 	(void)state;
 	snapshot_reader_enter();
 	snapshot_reader_enter(); /* more than once does nothing */
-	snapshot_publish(marked(1));
-	snapshot_publish(marked(2));
-	held = snapshot_hold();
+	show(marked(1));
+	show(marked(2));
+	snapshot_hold();
+	held = snapshot_root();
 	assert_int_equal(held->beats_total, 2);
 	assert_int_equal(held->processes[1].pid, 2);
 	snapshot_release();
@@ -70,11 +78,11 @@ static void renderings_are_freed_with_their_snapshot(void **state)
 
 	(void)state;
 	snapshot_on_free(count_destroyed);
-	snapshot_publish(first);
+	show(first);
 	first->rendered[0] = malloc(1);
 	first->rendered[SNAPSHOT_RENDERED - 1] = malloc(1);
 	destroyed = 0;
-	snapshot_publish(marked(4));
+	show(marked(4));
 	assert_int_equal(destroyed, 2);
 }
 
@@ -98,8 +106,12 @@ static void *read_main(void *argument)
 
 	snapshot_reader_enter();
 	while (!__atomic_load_n(&race->ends, __ATOMIC_ACQUIRE)) {
-		struct snapshot *held = snapshot_hold();
-		uint64_t mark = held->beats_total;
+		struct snapshot *held;
+		uint64_t mark;
+
+		snapshot_hold();
+		held = snapshot_root();
+		mark = held->beats_total;
 
 		if (held->threads[2].beats != mark || (uint64_t)held->processes[1].pid != mark)
 			__atomic_fetch_add(&race->torn, 1, __ATOMIC_RELAXED);
@@ -117,17 +129,17 @@ static void readers_never_see_a_torn_or_freed_snapshot(void **state)
 	pthread_t readers[3];
 
 	(void)state;
-	snapshot_publish(marked(10));
+	show(marked(10));
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pthread_create(&readers[i], NULL, read_main, &race), 0);
 	for (uint64_t mark = 11; mark < 400; mark++)
-		snapshot_publish(marked(mark));
+		show(marked(mark));
 	__atomic_store_n(&race.ends, true, __ATOMIC_RELEASE);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pthread_join(readers[i], NULL), 0);
 	assert_int_equal(race.torn, 0);
 	assert_int_equal(race.backwards, 0);
-	snapshot_publish(marked(400)); /* would hang if an ended thread were still registered */
+	show(marked(400)); /* would hang if an ended thread were still registered */
 }
 
 static void a_forked_process_publishes_on_its_own(void **state)
@@ -140,11 +152,11 @@ static void a_forked_process_publishes_on_its_own(void **state)
 		struct race race = {.ends = false};
 		pthread_t reader;
 
-		snapshot_publish(marked(500));
+		show(marked(500));
 		if (pthread_create(&reader, NULL, read_main, &race) != 0)
 			_exit(2);
 		for (uint64_t mark = 501; mark < 520; mark++)
-			snapshot_publish(marked(mark));
+			show(marked(mark));
 		__atomic_store_n(&race.ends, true, __ATOMIC_RELEASE);
 		_exit(pthread_join(reader, NULL) != 0 || race.torn);
 	}
@@ -163,5 +175,6 @@ int main(void)
 		cmocka_unit_test(a_forked_process_publishes_on_its_own),
 	};
 
+	seat = snapshot_seat_open("the only one");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
