@@ -38,8 +38,9 @@ static bool name_is_due(const struct slot_now *slot, int64_t now)
 	return is_due(slot->name_read, young ? NAME_YOUNG_NS : NAME_EVERY_NS, now);
 }
 
-static void look_name(struct slot_now *slot, const struct process_row *row, int64_t now)
+static void look_name(struct slot_now *slot, const struct view *view, uint32_t index, const struct process_row *row, int64_t now)
 {
+	view_slot_name(view, index, slot->record.name);
 	if (slot->record.name[0])
 		memcpy(slot->name, slot->record.name, sizeof(slot->name));
 	else if (proc_thread_name(row->pid, slot->record.tid, slot->name) < 0)
@@ -94,7 +95,7 @@ static void look_at(struct slots *slots, uint32_t index, const struct tree *tree
 	struct thread_look look = look_of(slots, index, row);
 
 	if (name_is_due(slot, now) && left->names && left->names--)
-		look_name(slot, row, now);
+		look_name(slot, &slots->view, index, row, now);
 	if (thread_is_suspect(&look) && is_due(slot->kernel_read, KERNEL_EVERY_NS, now) && left->kernels && left->kernels--)
 		look_kernel(slot, row, now);
 	if (!slot->moved && look.op && waits_are_due(slot, now) && left->waits && left->waits--) {

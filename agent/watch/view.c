@@ -99,6 +99,17 @@ static void copy_moment(const struct segment_slot *slot, struct slot_record *out
 	out->caller = slot->caller;
 }
 
+static void copy_name(const struct segment_slot *slot, char *out)
+{
+	memcpy(out, slot->name, SEGMENT_NAME_BYTES);
+	out[SEGMENT_NAME_BYTES - 1] = '\0';
+}
+
+void view_slot_name(const struct view *view, uint32_t index, char *out)
+{
+	copy_name(view_slot_at(view, index), out);
+}
+
 static void copy_thread(const struct segment_slot *slot, struct slot_record *out)
 {
 	out->pid = (pid_t)(out->claim & UINT32_MAX);
@@ -107,8 +118,7 @@ static void copy_thread(const struct segment_slot *slot, struct slot_record *out
 	out->stamp = slot->stamp;
 	out->base = slot->base;
 	out->start_routine = slot->start_routine;
-	memcpy(out->name, slot->name, sizeof(out->name));
-	out->name[sizeof(out->name) - 1] = '\0';
+	copy_name(slot, out->name);
 }
 
 static bool is_torn(const struct segment_slot *slot, const struct slot_record *record)

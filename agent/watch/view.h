@@ -75,6 +75,9 @@ static inline uint64_t view_slot_call(const struct view *view, uint32_t index)
 /* Updates the words of the moment of a record that view_slot made for the same claim. */
 void view_slot_again(const struct view *view, uint32_t index, struct slot_record *record);
 
+/* The name alone: a thread may give itself another one at any time. */
+void view_slot_name(const struct view *view, uint32_t index, char *out);
+
 /* False when the slot is free. */
 bool view_slot(const struct view *view, uint32_t index, struct slot_record *out);
 bool view_process(const struct view *view, uint32_t index, struct process_record *out);
