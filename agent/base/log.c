@@ -158,12 +158,19 @@ static void end(struct line *line, const char *ending)
 	line->used += strlen(ending);
 }
 
+static __thread const char *about;
+
+void log_about(const char *service)
+{
+	about = service;
+}
+
 static void format_json(struct line *line, const struct log_line *from)
 {
 	static const char *const levels[] = {"error", "warn", "info", "debug"};
 	const struct {
 		const char *key, *value;
-	} words[] = {{"level", levels[from->level]}, {"app", sink.app}, {"event", from->event},
+	} words[] = {{"level", levels[from->level]}, {"app", about ? about : sink.app}, {"event", from->event},
 		{"probe", from->probe}, {"from", from->from}, {"to", from->to}, {"reason", from->reason}};
 
 	put_text(line, "{\"time\":\"");
@@ -180,7 +187,7 @@ static void format_text(struct line *line, const struct log_line *from)
 {
 	const struct {
 		const char *before, *value, *after;
-	} parts[] = {{"", from->probe, " "}, {"", from->from, " -> "}, {"", from->to, ""},
+	} parts[] = {{"", about, ": "}, {"", from->probe, " "}, {"", from->from, " -> "}, {"", from->to, ""},
 		{" (", from->reason, ")"}, {from->to || from->reason ? ": " : "", from->detail, ""}};
 
 	put_text(line, "lifesign: ");

@@ -29,6 +29,9 @@ int log_start(enum log_format format, enum log_level level, const char *app, con
 
 void log_emit(const struct log_line *line);
 
+/* What this thread logs from now on is about this service of several (kept by pointer), or with NULL about `app`. */
+void log_about(const char *service);
+
 /* The common case: an event word and a sentence. */
 void log_event(enum log_level level, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -15,33 +15,61 @@
 #include "base/log.h"
 #include "serve/serve.h"
 #include "base/child.h"
-#include "watch/history.h"
 #include "watch/reload.h"
-#include "watch/service.h"
+#include "watch/fleet.h"
 
 /* A tick later than this was not ours to judge: the machine or we were not running. */
 #define LATE_NS (100 * NS_PER_MS)
 
 enum { EXIT_BROKEN = 70 }; /* EX_SOFTWARE of sysexits(3) */
 
-static struct service service; /* owner: the sampler; too large for a stack */
+static struct fleet fleet; /* owner: the sampler; too large for a stack */
+
+/* The descriptors of a message, -1 where there is none. */
+static void take_descriptors(struct msghdr *message, int fds[FLEET_FDS])
+{
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+		size_t bytes = at->cmsg_len - CMSG_LEN(0);
+
+		if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_RIGHTS)
+			memcpy(fds, CMSG_DATA(at), bytes < FLEET_FDS * sizeof(int) ? bytes : FLEET_FDS * sizeof(int));
+	}
+}
+
+/* 1 = taken, 0 = the supervisor is gone, else -errno. */
+static int take_message(int fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(FLEET_FDS * sizeof(int))];
+	} control;
+	struct supervisor_news news;
+	struct iovec part = {&news, sizeof(news)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	int fds[FLEET_FDS] = {-1, -1};
+	ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (got <= 0)
+		return got < 0 ? -errno : 0;
+	take_descriptors(&message, fds);
+	if (got == (ssize_t)sizeof(news) && news.version == SUPERVISOR_NEWS_VERSION)
+		fleet_take_news(&fleet, &news, fds);
+	return 1;
+}
 
 /* False when the supervisor is gone. */
 static bool take_news(int fd)
 {
-	struct supervisor_news news;
-	ssize_t got;
+	int ret;
 
-	while ((got = recv(fd, &news, sizeof(news), MSG_DONTWAIT)) == (ssize_t)sizeof(news)) {
-		if (news.version == SUPERVISOR_NEWS_VERSION)
-			service.news = news;
-	}
-	return got != 0 && (got > 0 || errno == EAGAIN || errno == EINTR);
+	while ((ret = take_message(fd)) > 0 || ret == -EINTR)
+		;
+	return ret == -EAGAIN;
 }
 
 static int64_t tick_ns(void)
 {
-	return (int64_t)(service.settings.liveness.sample_seconds * (double)NS_PER_SECOND);
+	return (int64_t)(fleet.common.settings.liveness.sample_seconds * (double)NS_PER_SECOND);
 }
 
 /* Waits until `due` or until there is news to act on. False when the supervisor is gone. */
@@ -62,7 +90,7 @@ static bool wait_until(int64_t due, int news_fd)
 static void count_overrun(int64_t due, int64_t now)
 {
 	if (now - due > LATE_NS)
-		service.notebook.core.overruns++;
+		fleet_count_overrun(&fleet);
 }
 
 static void run_ticks(const struct child_setup *setup)
@@ -73,13 +101,13 @@ static void run_ticks(const struct child_setup *setup)
 		int64_t now = clock_boot_ns();
 
 		count_overrun(due, now);
-		reload_tick(&service, now);
-		service_tick(&service, now);
+		reload_tick(&fleet, now);
+		fleet_tick(&fleet, now);
 		if (now >= due)
 			due = now - due > LATE_NS ? now + tick_ns() : due + tick_ns();
 	}
-	if (service.news.main_ended)
-		service_tick(&service, clock_boot_ns()); /* the end of the news came right behind: say it still */
+	if (fleet_is_over(&fleet))
+		fleet_tick(&fleet, clock_boot_ns()); /* the end of the news came right behind: say it still */
 }
 
 static int serve_snapshots(const struct child_setup *setup)
@@ -91,7 +119,7 @@ static int serve_snapshots(const struct child_setup *setup)
 		.debug = setup->settings.debug,
 		.log_requests = setup->settings.log_requests,
 		.tick_ns = tick_ns(),
-		.request_counters = service.notebook.head->counters,
+		.request_counters = fleet_counters(&fleet),
 		.on_reload = reload_request,
 	};
 
@@ -101,16 +129,14 @@ static int serve_snapshots(const struct child_setup *setup)
 
 int agent_main(const struct child_setup *setup)
 {
-	int ret = service_start(&service, setup);
+	int ret = fleet_start(&fleet, setup);
 
 	if (ret < 0) {
 		log_event(LOG_LEVEL_ERROR, "agent", "the agent cannot use its shared memory: %s", strerror(-ret));
 		return EXIT_BROKEN;
 	}
-	if (setup->restarts)
-		history_note(&service, EVENT_AGENT, "restarted", setup->bare ? "bare" : "full", "");
 	(void)take_news(setup->news_fd);
-	service_tick(&service, clock_boot_ns()); /* the first answer is a judged one */
+	fleet_tick(&fleet, clock_boot_ns()); /* the first answer is a judged one */
 	ret = serve_snapshots(setup);
 	if (ret < 0) {
 		log_event(LOG_LEVEL_ERROR, "agent", "the agent cannot serve: %s", strerror(-ret));

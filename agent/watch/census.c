@@ -85,6 +85,14 @@ void census_set(pid_t pid, int32_t owner)
 		row->owner = owner;
 }
 
+void census_set_same(pid_t pid, uint64_t start_ns, int32_t owner)
+{
+	struct census_row *row = find(pid);
+
+	if (row && row->start_ns == start_ns)
+		row->owner = owner;
+}
+
 void census_set_children(pid_t parent, int32_t owner)
 {
 	for (unsigned i = 0; i < count; i++) {

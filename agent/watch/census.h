@@ -27,6 +27,9 @@ int census_take(void);
 /* The process and its descendants belong to `owner` (0 or more), or to nobody; the nearest ancestor decides. */
 void census_set(pid_t pid, int32_t owner);
 
+/* The same if it is still the process that began then. */
+void census_set_same(pid_t pid, uint64_t start_ns, int32_t owner);
+
 /* The same for each child of `parent` that was not set before; `parent` itself stays as it is. */
 void census_set_children(pid_t parent, int32_t owner);
 

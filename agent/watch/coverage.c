@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "watch/procfs.h"
 
 enum why { WHY_UNKNOWN, WHY_STATIC, WHY_FOREIGN, WHY_GO, WHY_SECURE, WHY_SCRUBBED, WHY_UNMAPPED, WHY_STOOD_ASIDE, WHY_UNREADABLE, WHY_COUNT };
 
@@ -159,6 +160,18 @@ static bool is_covered(struct process_row *row)
 	if (!row->readable)
 		return true;
 	return reach_memory(&target, row->entry_witness, &stamp, sizeof(stamp)) == sizeof(stamp) && stamp == row->entry_stamp;
+}
+
+bool coverage_entry_is_true(const struct process_record *record)
+{
+	struct proc_ids ids;
+	uint64_t stamp = 0;
+
+	if (record->pid <= 0 || proc_ids_read(record->pid, &ids) < 0)
+		return false;
+	return reach_memory(&(struct reach_target){record->pid, ids.uid, ids.gid}, record->witness, &stamp, sizeof(stamp)) ==
+		       sizeof(stamp) &&
+	       stamp == record->stamp;
 }
 
 static void find_readable(struct process_row *row)

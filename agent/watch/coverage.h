@@ -17,4 +17,8 @@
  * `parent` is its parent's row, NULL outside of the service. */
 bool coverage_refresh(struct process_row *row, const struct process_row *parent, int64_t now);
 
+/* Did the process that this entry names make it, and does the program that made it still run? For processes of no
+ * known parent; false where its memory cannot be read. */
+bool coverage_entry_is_true(const struct process_record *record);
+
 #endif

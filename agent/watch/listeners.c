@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "watch/netns.h"
 
 /*
  * A look at the descriptors of a process costs a readlink each, so it is taken when there is a reason: the
@@ -17,41 +18,43 @@
 /* Inbound connections are listed anew at most this often, and only when somebody asks. */
 #define INBOUND_EVERY_NS (2 * NS_PER_SECOND)
 
-/* Who holds which listener, as found by looking at descriptors. */
-struct holder {
-	uint64_t inode;
-	pid_t pid;
-};
+/* What a process has no namespace of is asked of our own. Whoever asks between refreshes is content with this. */
+#define ANY_AGE_NS (INT64_MAX / 2)
 
-enum { HOLDERS = 4096 };
-
-static struct holder holders[HOLDERS]; /* owner: the sampler */
-static unsigned holder_count;
-static struct diag_listener found[SOCK_DIAG_LISTENERS];
-static int found_count;
-static int64_t found_changed; /* CLOCK_BOOTTIME ns: when the set of listening sockets was last another one */
-
-static void drop_holders(pid_t pid)
+static void drop_holders(struct listeners *listeners, pid_t pid)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < holder_count; i++) {
-		if (holders[i].pid != pid)
-			holders[kept++] = holders[i];
+	for (unsigned i = 0; i < listeners->holder_count; i++) {
+		if (listeners->holders[i].pid != pid)
+			listeners->holders[kept++] = listeners->holders[i];
 	}
-	holder_count = kept;
+	listeners->holder_count = kept;
 }
 
-static bool is_listening(uint64_t inode)
+static bool is_power_of_two(unsigned count)
 {
-	for (int i = 0; i < found_count; i++) {
-		if (found[i].inode == inode)
-			return true;
-	}
-	return false;
+	return (count & (count - 1)) == 0;
 }
 
-static void look_at_descriptors(struct process_row *row, int64_t now)
+static void add_holder(struct listeners *listeners, uint64_t inode, pid_t pid)
+{
+	unsigned count = listeners->holder_count;
+
+	if (count == LISTENERS_HOLDERS)
+		return;
+	if (is_power_of_two(count)) { /* room doubles; shrunk and grown again it is asked for what it has */
+		struct listener_holder *grown = realloc(listeners->holders, (count ? 2 * count : 1) * sizeof(*grown));
+
+		if (!grown)
+			return;
+		listeners->holders = grown;
+	}
+	listeners->holders[count] = (struct listener_holder){inode, pid};
+	listeners->holder_count++;
+}
+
+static void look_at_descriptors(struct listeners *listeners, const struct netns *netns, struct process_row *row, int64_t now)
 {
 	static struct reach_socket sockets[REACH_SOCKETS]; /* owner: the sampler */
 	struct reach_target target = tree_target(row);
@@ -59,44 +62,40 @@ static void look_at_descriptors(struct process_row *row, int64_t now)
 
 	row->sockets_looked = now;
 	row->listens = false;
-	drop_holders(row->pid);
-	for (int i = 0; i < count && holder_count < HOLDERS; i++) {
-		if (!is_listening(sockets[i].inode))
+	drop_holders(listeners, row->pid);
+	for (int i = 0; i < count; i++) {
+		if (!netns_find(netns, sockets[i].inode))
 			continue;
 		row->listens = true;
-		holders[holder_count++] = (struct holder){.inode = sockets[i].inode, .pid = row->pid};
+		add_holder(listeners, sockets[i].inode, row->pid);
 	}
 }
 
-static bool look_is_due(const struct process_row *row, int64_t now)
+static bool look_is_due(const struct process_row *row, const struct netns *netns, int64_t now)
 {
 	int64_t every = now - row->seen_ns < YOUNG_NS ? LOOK_YOUNG_NS : LOOK_EVERY_NS;
 
-	return !row->sockets_looked || now - row->sockets_looked >= every || row->sockets_looked <= found_changed;
+	return !row->sockets_looked || now - row->sockets_looked >= every || row->sockets_looked <= netns->changed;
 }
 
-static void drop_dead_holders(const struct tree *tree)
+static void drop_dead_holders(struct listeners *listeners, const struct tree *tree)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < holder_count; i++) {
-		if (tree_find(tree, holders[i].pid))
-			holders[kept++] = holders[i];
+	for (unsigned i = 0; i < listeners->holder_count; i++) {
+		if (tree_find(tree, listeners->holders[i].pid))
+			listeners->holders[kept++] = listeners->holders[i];
 	}
-	holder_count = kept;
+	listeners->holder_count = kept;
 }
 
-static pid_t holder_of(const struct tree *tree, uint64_t inode)
+static int by_inode_and_pid(const void *a, const void *b)
 {
-	pid_t holder = 0;
+	const struct listener_holder *left = a, *right = b;
 
-	for (unsigned i = 0; i < holder_count; i++) {
-		if (holders[i].inode != inode)
-			continue;
-		if (!holder || (tree->count && holders[i].pid == tree->rows[0].pid))
-			holder = holders[i].pid;
-	}
-	return holder;
+	if (left->inode != right->inode)
+		return left->inode < right->inode ? -1 : 1;
+	return left->pid < right->pid ? -1 : left->pid > right->pid;
 }
 
 /* By field: rows have padding, and addresses leftovers behind their end. */
@@ -106,47 +105,73 @@ static bool is_same(const struct listener_row *a, const struct listener_row *b)
 		a->socket.backlog == b->socket.backlog && strcmp(a->socket.address, b->socket.address) == 0;
 }
 
-static void join_rows(struct listeners *listeners, const struct tree *tree)
+/* Of all holders of one listener: the main process, or the one with the lowest pid. */
+static pid_t holder_of(const struct listener_holder *holders, unsigned count, pid_t main)
 {
-	unsigned count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (holders[i].pid == main)
+			return main;
+	}
+	return holders[0].pid;
+}
 
-	listeners->changed = false;
-	for (int i = 0; i < found_count && count < LISTENERS; i++) {
-		struct listener_row row = {.socket = found[i], .pid = holder_of(tree, found[i].inode)};
+static void put_row(struct listeners *listeners, unsigned at, const struct listener_row *row)
+{
+	if (at >= listeners->count || !is_same(&listeners->rows[at], row))
+		listeners->changed = true;
+	listeners->rows[at] = *row;
+}
 
-		if (!row.pid)
-			continue;
-		if (count >= listeners->count || !is_same(&listeners->rows[count], &row))
-			listeners->changed = true;
-		listeners->rows[count++] = row;
+static void join_rows(struct listeners *listeners, const struct netns *netns, pid_t main)
+{
+	unsigned count = 0, same;
+
+	qsort(listeners->holders, listeners->holder_count, sizeof(*listeners->holders), by_inode_and_pid);
+	for (unsigned i = 0; i < listeners->holder_count && count < LISTENERS; i += same) {
+		const struct listener_holder *holder = &listeners->holders[i];
+		const struct diag_listener *socket = netns_find(netns, holder->inode);
+
+		for (same = 1; i + same < listeners->holder_count && holder[same].inode == holder->inode; same++)
+			;
+		if (socket)
+			put_row(listeners, count++, &(struct listener_row){.socket = *socket, .pid = holder_of(holder, same, main)});
 	}
 	if (count != listeners->count)
 		listeners->changed = true;
 	listeners->count = count;
 }
 
-static void read_sockets(int64_t now)
+/* Processes of one service share a network, as a rule; the main process's counts where they do not. */
+static struct netns *network_of(struct listeners *listeners, const struct tree *tree, int64_t age_ns, int64_t now)
 {
-	static uint64_t sum_before;
-	uint64_t sum = 0;
-
-	found_count = sock_diag_listeners(found, SOCK_DIAG_LISTENERS);
-	for (int i = 0; i < found_count; i++)
-		sum += found[i].inode * UINT64_C(0x9e3779b97f4a7c15); /* in any order */
-	if (sum != sum_before)
-		found_changed = now;
-	sum_before = sum;
+	listeners->net_pid = tree->count ? tree->rows[0].pid : 0;
+	listeners->net_ns = tree->count ? tree->rows[0].net_ns : 0;
+	return netns_get(listeners->net_ns, listeners->net_pid, age_ns, now);
 }
 
-void listeners_refresh(struct listeners *listeners, struct tree *tree, int64_t now)
+void listeners_refresh(struct listeners *listeners, struct tree *tree, int64_t age_ns, int64_t now)
 {
-	read_sockets(now);
-	drop_dead_holders(tree);
+	struct netns *netns = network_of(listeners, tree, age_ns, now);
+
+	listeners->changed = false;
+	if (!listeners->rows)
+		listeners->rows = calloc(LISTENERS, sizeof(*listeners->rows));
+	if (!netns || !listeners->rows)
+		return;
+	drop_dead_holders(listeners, tree);
 	for (unsigned i = 0; i < tree->count; i++) {
-		if (look_is_due(&tree->rows[i], now))
-			look_at_descriptors(&tree->rows[i], now);
+		if (!tree->rows[i].unseen && look_is_due(&tree->rows[i], netns, now))
+			look_at_descriptors(listeners, netns, &tree->rows[i], now);
 	}
-	join_rows(listeners, tree);
+	join_rows(listeners, netns, tree->count ? tree->rows[0].pid : 0);
+}
+
+void listeners_end(struct listeners *listeners)
+{
+	free(listeners->rows);
+	free(listeners->holders);
+	free(listeners->inbound);
+	*listeners = (struct listeners){0};
 }
 
 static int by_inode(const void *a, const void *b)
@@ -158,17 +183,22 @@ static int by_inode(const void *a, const void *b)
 
 static void read_inbound(struct listeners *listeners, int64_t now)
 {
+	struct netns *netns = netns_get(listeners->net_ns, listeners->net_pid, ANY_AGE_NS, now);
 	unsigned count = 0;
 
+	listeners->inbound_read = now;
+	if (!listeners->inbound)
+		listeners->inbound = calloc(SOCK_DIAG_INBOUND, sizeof(*listeners->inbound));
+	if (!netns || netns->fd < 0 || !listeners->inbound)
+		return;
 	for (unsigned i = 0; i < listeners->count; i++) {
 		uint16_t port = listeners->rows[i].socket.port;
-		int got = port ? sock_diag_inbound(port, listeners->inbound + count, SOCK_DIAG_INBOUND - count) : 0;
+		int got = port ? sock_diag_inbound(netns->fd, port, listeners->inbound + count, SOCK_DIAG_INBOUND - count) : 0;
 
 		count += got > 0 ? (unsigned)got : 0;
 	}
 	qsort(listeners->inbound, count, sizeof(listeners->inbound[0]), by_inode);
 	listeners->inbound_count = count;
-	listeners->inbound_read = now;
 }
 
 bool listeners_hold(const struct listeners *listeners, uint64_t inode)
@@ -186,5 +216,6 @@ bool listeners_serve(struct listeners *listeners, uint64_t inode, int64_t now)
 		return true;
 	if (!listeners->inbound_read || now - listeners->inbound_read > INBOUND_EVERY_NS)
 		read_inbound(listeners, now);
-	return bsearch(&inode, listeners->inbound, listeners->inbound_count, sizeof(inode), by_inode) != NULL;
+	return listeners->inbound_count &&
+	       bsearch(&inode, listeners->inbound, listeners->inbound_count, sizeof(inode), by_inode) != NULL;
 }

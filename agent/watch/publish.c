@@ -52,7 +52,7 @@ static void fill_thread(struct snapshot_thread *out, const struct slot_now *slot
 
 static bool is_outside(const struct process_row *row)
 {
-	return row->coverage == COVERAGE_OUTSIDE || row->coverage == COVERAGE_NONE;
+	return !row->unseen && (row->coverage == COVERAGE_OUTSIDE || row->coverage == COVERAGE_NONE);
 }
 
 static void fill_outside_thread(struct snapshot_thread *out, const struct process_row *row, pid_t tid, int64_t now)
@@ -186,24 +186,25 @@ static void fill_events(struct snapshot *out, const struct notebook_core *core)
 static void fill_agent(struct snapshot *out, const struct service *service, int64_t now)
 {
 	const struct notebook_core *core = &service->notebook.core;
-	const struct settings *settings = &service->settings;
+	const struct settings *settings = &service->common->settings;
+	const struct child_setup *setup = service->common->setup;
 
-	memcpy(out->service, settings->service, sizeof(out->service));
+	(void)snprintf(out->service, sizeof(out->service), "%s", service->name);
 	(void)snprintf(out->version, sizeof(out->version), "%s", settings->service_version);
 	out->sampled = now;
 	out->wall = clock_wall_ns();
 	out->tick_ns = (int64_t)(settings->liveness.sample_seconds * (double)NS_PER_SECOND);
-	out->started = service->setup->run_started;
+	out->started = setup->many ? service->news.joined : setup->run_started;
 	out->observe = settings->observe || settings->liveness.mode == LIVENESS_OBSERVE;
 	out->beats_total = core->beats;
 	memcpy(out->transitions, core->transitions, sizeof(out->transitions));
 	out->agent_pid = getpid();
-	out->agent_restarts = service->setup->restarts;
-	out->bare = service->setup->bare;
+	out->agent_restarts = setup->restarts;
+	out->bare = setup->bare;
 	out->sweep_seconds = service->sweep_seconds;
 	out->overruns = core->overruns;
 	out->config_generation = core->config_generation;
-	(void)snprintf(out->config_error, sizeof(out->config_error), "%s", service->config_error);
+	(void)snprintf(out->config_error, sizeof(out->config_error), "%s", service->common->config_error);
 }
 
 static void fill_verdicts(struct snapshot *out, const struct verdicts *verdicts)
@@ -228,7 +229,7 @@ static unsigned count_threads(const struct service *service)
 
 void publish_snapshot(struct service *service, int64_t now)
 {
-	bool bare = service->setup->bare;
+	bool bare = service->common->setup->bare;
 	unsigned processes = bare ? 0 : service->tree.count;
 	struct snapshot *out = snapshot_new(processes, bare ? 0 : count_threads(service));
 

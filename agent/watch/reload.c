@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "watch/history.h"
 
 #define LOOK_EVERY_NS NS_PER_SECOND
 
@@ -22,15 +21,15 @@ void reload_request(void)
 	atomic_store(&requested, true);
 }
 
-static bool file_changed(const struct service *service, int64_t now)
+static bool file_changed(const struct fleet *fleet, int64_t now)
 {
 	struct stat status;
 	bool first = !looked;
 
-	if (!service->settings.config[0] || (looked && now - looked < LOOK_EVERY_NS))
+	if (!fleet->common.settings.config[0] || (looked && now - looked < LOOK_EVERY_NS))
 		return false;
 	looked = now;
-	if (stat(service->settings.config, &status) < 0)
+	if (stat(fleet->common.settings.config, &status) < 0)
 		return false; /* being replaced, or gone: what was read stays */
 	if (status.st_mtim.tv_sec == last.st_mtim.tv_sec && status.st_mtim.tv_nsec == last.st_mtim.tv_nsec &&
 		status.st_ino == last.st_ino && status.st_size == last.st_size)
@@ -39,30 +38,28 @@ static bool file_changed(const struct service *service, int64_t now)
 	return !first;
 }
 
-static void take_over(struct service *service)
+static void take_over(struct fleet *fleet)
 {
-	struct settings next = service->settings;
-	int ret = settings_reload(&service->settings, &next, service->config_error, sizeof(service->config_error));
+	struct service_common *common = &fleet->common;
+	struct settings next = common->settings;
+	int ret = settings_reload(&common->settings, &next, common->config_error, sizeof(common->config_error));
 
-	service->notebook.core.config_generation++;
 	if (ret < 0) {
-		log_event(LOG_LEVEL_ERROR, "config", "configuration not taken over: %s", service->config_error);
-		history_note(service, EVENT_CONFIG, "", "refused", service->settings.config);
-		return;
+		log_event(LOG_LEVEL_ERROR, "config", "configuration not taken over: %s", common->config_error);
+	} else {
+		common->config_error[0] = '\0';
+		common->settings = next;
+		log_event(LOG_LEVEL_INFO, "config", "configuration read again");
 	}
-	service->config_error[0] = '\0';
-	service->settings = next;
-	service_configure(service);
-	log_event(LOG_LEVEL_INFO, "config", "configuration read again");
-	history_note(service, EVENT_CONFIG, "", "taken", service->settings.config);
+	fleet_note(fleet, EVENT_CONFIG, "", ret < 0 ? "refused" : "taken", common->settings.config);
+	fleet_configure(fleet, ret == 0);
 }
 
-void reload_tick(struct service *service, int64_t now)
+void reload_tick(struct fleet *fleet, int64_t now)
 {
-	bool changed = file_changed(service, now);
+	bool changed = file_changed(fleet, now);
 
 	if (!atomic_exchange(&requested, false) && !changed)
 		return;
-	take_over(service);
-	service->published = 0; /* tell at once */
+	take_over(fleet);
 }

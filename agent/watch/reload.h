@@ -7,11 +7,11 @@
 #ifndef LS_RELOAD_H
 #define LS_RELOAD_H
 
-#include "watch/service.h"
+#include "watch/fleet.h"
 
 /* Async-signal-safe; looked at by the next tick. */
 void reload_request(void);
 
-void reload_tick(struct service *service, int64_t now);
+void reload_tick(struct fleet *fleet, int64_t now);
 
 #endif

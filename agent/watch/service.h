@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything that the sampler knows of one service, and the steps of a tick: sweep, look, judge.
- * Threads: the sampler alone. Memory: one static struct in agent.c.
+ * Everything that the sampler knows of one service, and the steps of its tick: sweep, look, judge, tell.
+ * What services share (the census, the settings, the budget of questions) is the fleet's.
+ * Threads: the sampler alone.
  */
 #ifndef LS_SERVICE_H
 #define LS_SERVICE_H
@@ -16,12 +17,22 @@
 #include "watch/notebook.h"
 #include "watch/port.h"
 #include "watch/slots.h"
+#include "watch/suspects.h"
 #include "watch/tree.h"
 
-struct service {
+/* What is the same for all services of an agent. */
+struct service_common {
 	const struct child_setup *setup;
-	struct snapshot_seat *seat;
 	struct settings settings; /* replaced by a reload */
+	char config_error[SNAPSHOT_DETAIL];
+	int64_t drain_since;      /* of the agent as a whole */
+	unsigned services;        /* how many there are: the more, the longer the pauses */
+};
+
+struct service {
+	const struct service_common *common;
+	char name[SERVICE_NAME_BYTES];
+	struct snapshot_seat *seat;
 	struct supervisor_news news;
 	struct notebook notebook;
 	struct slots slots;
@@ -31,6 +42,7 @@ struct service {
 	struct verdicts verdicts;
 	bool covered;   /* a process that counts leaves traces */
 	bool unsettled; /* a process is too young to tell */
+	bool changed;   /* an answer differs from what was published */
 	/* when facts were first seen; 0 = they do not hold (CLOCK_BOOTTIME ns) */
 	int64_t exited, suspended, main_waiting;
 	/* usage of the service, from the last pass over its processes */
@@ -38,16 +50,32 @@ struct service {
 	bool open_fds_known;
 	int64_t tree_read, listeners_read, published, saved;
 	double sweep_seconds;
-	char config_error[SNAPSHOT_DETAIL];
 };
 
-/* 0 or -errno: the segment or the notebook cannot be used. */
-int service_start(struct service *service, const struct child_setup *setup);
+struct service_parts {
+	const char *name;
+	int segment_fd;  /* not looked at by a bare agent */
+	int notebook_fd;
+};
 
-/* One tick. `now` is CLOCK_BOOTTIME ns. */
-void service_tick(struct service *service, int64_t now);
+/* 0 or -errno: the segment or the notebook cannot be used, or the name is taken. Both descriptors stay the caller's. */
+int service_start(struct service *service, const struct service_common *common, const struct service_parts *parts);
+
+/* The service was started anew: another segment under the same notebook. 0 or -errno. */
+int service_take_over(struct service *service, int segment_fd);
+
+/* Another name; the old one is gone for readers a moment after the new one is there. */
+void service_rename(struct service *service, const char *name);
+void service_stop(struct service *service);
 
 /* After new settings were taken over. */
 void service_configure(struct service *service);
+
+/* The steps of a tick, in this order. `now` is CLOCK_BOOTTIME ns. */
+void service_sweep(struct service *service, int64_t now);
+bool service_wants_tree(const struct service *service, int64_t now);
+void service_read_tree(struct service *service, int32_t owner, int64_t now); /* from a census taken now */
+void service_look(struct service *service, struct suspects_budget *left, int64_t now);
+void service_tell(struct service *service, int64_t now);
 
 #endif

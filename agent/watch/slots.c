@@ -33,6 +33,16 @@ int slots_start(struct slots *slots, int segment_fd, struct notebook *notebook)
 	return slots->now && slots->seen && slots->order && slots->known ? 0 : -ENOMEM;
 }
 
+void slots_stop(struct slots *slots)
+{
+	view_close(&slots->view);
+	free(slots->now);
+	free(slots->seen);
+	free(slots->order);
+	free(slots->known);
+	*slots = (struct slots){0};
+}
+
 bool slots_is_known(const struct slots *slots, uint32_t index)
 {
 	return slots->known[index / 64] >> (index % 64) & 1;

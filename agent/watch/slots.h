@@ -45,6 +45,7 @@ struct slots {
 	uint64_t *known;      /* a bit a slot: now[i] holds a record; free slots cost the sweep one load of the segment */
 	uint32_t *order;      /* indexes of live slots, by process row and tid; order_count of them */
 	uint32_t order_count;
+	uint32_t turn;        /* where the next look at suspects begins */
 	uint32_t claimed;     /* slots claimed at the last sweep, live or not */
 	bool strangers;       /* some belong to a process that the tree does not know yet */
 	bool changed;         /* something differs from the tick before */
@@ -54,6 +55,9 @@ struct slots {
 
 /* Takes over the view; 0 or -errno. */
 int slots_start(struct slots *slots, int segment_fd, struct notebook *notebook);
+
+/* Unmaps the view and frees the rest; the notebook is its owner's. */
+void slots_stop(struct slots *slots);
 
 /* One pass over all slots. */
 void slots_sweep(struct slots *slots, int64_t now);

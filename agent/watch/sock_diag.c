@@ -3,14 +3,17 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,6 +33,7 @@ struct unix_request {
 
 /* Where the rows of a dump go. */
 struct dump {
+	int fd;
 	void (*row)(struct dump *dump, const struct nlmsghdr *message);
 	struct diag_listener *listeners;
 	uint64_t *inodes;
@@ -39,16 +43,48 @@ struct dump {
 
 static int netlink_open(void)
 {
-	static int kept = -1; /* owner: the sampler; a dump that failed closes it */
 	struct timeval limit = {.tv_usec = 200000};
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 
-	if (kept >= 0)
-		return kept;
-	kept = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (kept < 0)
+	if (fd < 0)
 		return -errno;
-	(void)setsockopt(kept, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)); /* dumps are answered at once */
-	return kept;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)); /* dumps are answered at once */
+	return fd;
+}
+
+/* A socket stays in the namespace it was made in. Only this thread is there meanwhile. */
+static int netlink_open_in(int theirs)
+{
+	int own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), fd;
+
+	if (own < 0)
+		return -errno;
+	if (setns(theirs, CLONE_NEWNET) < 0) {
+		fd = -errno;
+		close(own);
+		return fd;
+	}
+	fd = netlink_open();
+	if (setns(own, CLONE_NEWNET) < 0)
+		abort(); /* whatever this thread asked from here on would be about somebody else's network */
+	close(own);
+	return fd;
+}
+
+int sock_diag_open(pid_t pid)
+{
+	char path[64];
+	int theirs, fd;
+
+	if (pid == 0)
+		return netlink_open();
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	theirs = open(path, O_RDONLY | O_CLOEXEC);
+	if (theirs < 0)
+		return -errno;
+	fd = netlink_open_in(theirs);
+	close(theirs);
+	return fd;
 }
 
 /* One datagram of a dump: 1 = more to come, 0 = done, else -errno. */
@@ -69,14 +105,12 @@ static int take_datagram(struct dump *dump, const unsigned char *buffer, ssize_t
 static int run_dump(struct dump *dump, const void *request, size_t bytes)
 {
 	static unsigned char buffer[32768] __attribute__((aligned(8))); /* owner: the sampler */
-	int fd = netlink_open(), more = 1;
+	int more = 1;
 
-	if (fd < 0)
-		return fd;
-	if (send(fd, request, bytes, 0) < 0)
+	if (send(dump->fd, request, bytes, 0) < 0)
 		return -errno;
 	while (more > 0) {
-		ssize_t got = recv(fd, buffer, sizeof(buffer), 0);
+		ssize_t got = recv(dump->fd, buffer, sizeof(buffer), 0);
 
 		if (got < 0)
 			return -errno;
@@ -180,9 +214,9 @@ static int dump_unix(struct dump *dump)
 	return run_dump(dump, &request, sizeof(request));
 }
 
-int sock_diag_listeners(struct diag_listener *out, unsigned max)
+int sock_diag_listeners(int fd, struct diag_listener *out, unsigned max)
 {
-	struct dump dump = {.row = take_inet_listener, .listeners = out, .max = max};
+	struct dump dump = {.fd = fd, .row = take_inet_listener, .listeners = out, .max = max};
 	int ret = dump_inet(&dump, AF_INET, 1U << STATE_LISTEN), v6 = dump_inet(&dump, AF_INET6, 1U << STATE_LISTEN);
 
 	dump.row = take_unix_listener;
@@ -193,9 +227,9 @@ int sock_diag_listeners(struct diag_listener *out, unsigned max)
 	return (int)dump.count;
 }
 
-int sock_diag_inbound(uint16_t port, uint64_t *inodes, unsigned max)
+int sock_diag_inbound(int fd, uint16_t port, uint64_t *inodes, unsigned max)
 {
-	struct dump dump = {.row = take_inbound, .inodes = inodes, .max = max, .port = port};
+	struct dump dump = {.fd = fd, .row = take_inbound, .inodes = inodes, .max = max, .port = port};
 	int ret = dump_inet(&dump, AF_INET, 1U << STATE_ESTABLISHED);
 
 	if (dump_inet(&dump, AF_INET6, 1U << STATE_ESTABLISHED) < 0 && ret < 0)

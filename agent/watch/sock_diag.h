@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Listening sockets of this network namespace with their accept queues, and the inodes of connections that
- * came in through given ports, from the kernel's sock_diag (no rights needed; man 7 sock_diag).
+ * Listening sockets of a network namespace with their accept queues, and the inodes of connections that
+ * came in through given ports, from the kernel's sock_diag (man 7 sock_diag; only another namespace needs rights).
  * For listening TCP sockets idiag_rqueue is the present accept queue and idiag_wqueue the backlog.
  * Threads: the sampler. Failure: -errno; without sock_diag there are no listeners to show.
  */
@@ -9,8 +9,9 @@
 #define LS_SOCK_DIAG_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
-enum { SOCK_DIAG_LISTENERS = 512, SOCK_DIAG_ADDRESS = 64, SOCK_DIAG_INBOUND = 4096 };
+enum { SOCK_DIAG_LISTENERS = 8192, SOCK_DIAG_ADDRESS = 64, SOCK_DIAG_INBOUND = 4096 };
 
 struct diag_listener {
 	uint64_t inode;
@@ -19,10 +20,14 @@ struct diag_listener {
 	char address[SOCK_DIAG_ADDRESS];
 };
 
+/* A socket to ask the network namespace of `pid`, or our own with 0; the descriptor or -errno (-EPERM without
+ * CAP_SYS_ADMIN). */
+int sock_diag_open(pid_t pid);
+
 /* All stream listeners, TCP and unix; the count or -errno. */
-int sock_diag_listeners(struct diag_listener *out, unsigned max);
+int sock_diag_listeners(int fd, struct diag_listener *out, unsigned max);
 
 /* Inodes of established TCP sockets whose local port is `port`; the count or -errno. */
-int sock_diag_inbound(uint16_t port, uint64_t *inodes, unsigned max);
+int sock_diag_inbound(int fd, uint16_t port, uint64_t *inodes, unsigned max);
 
 #endif

@@ -22,9 +22,10 @@
 #define SERVES_EVERY_NS (2 * NS_PER_SECOND)
 enum { NAMES = 200, KERNELS = 200, WAITS = 100, SERVINGS = 32 };
 
-struct budget {
-	unsigned names, kernels, waits, servings;
-};
+struct suspects_budget suspects_budget(void)
+{
+	return (struct suspects_budget){NAMES, KERNELS, WAITS, SERVINGS};
+}
 
 static bool is_due(int64_t last, int64_t every, int64_t now)
 {
@@ -43,7 +44,7 @@ static void look_name(struct slot_now *slot, const struct view *view, uint32_t i
 	view_slot_name(view, index, slot->record.name);
 	if (slot->record.name[0])
 		memcpy(slot->name, slot->record.name, sizeof(slot->name));
-	else if (proc_thread_name(row->pid, slot->record.tid, slot->name) < 0)
+	else if (row->unseen || proc_thread_name(row->pid, slot->record.tid, slot->name) < 0)
 		(void)snprintf(slot->name, sizeof(slot->name), "%s", row->name);
 	slot->name_read = now;
 }
@@ -52,8 +53,10 @@ static void look_kernel(struct slot_now *slot, const struct process_row *row, in
 {
 	struct proc_stat stat;
 
-	slot->kernel_state = proc_thread_stat(row->pid, slot->record.tid, &stat) < 0 ? 0 : stat.state;
 	slot->kernel_read = now;
+	if (row->unseen)
+		return;
+	slot->kernel_state = proc_thread_stat(row->pid, slot->record.tid, &stat) < 0 ? 0 : stat.state;
 }
 
 static struct thread_look look_of(const struct slots *slots, uint32_t index, const struct process_row *row)
@@ -87,7 +90,7 @@ static bool waits_are_due(const struct slot_now *slot, int64_t now)
 }
 
 static void look_at(struct slots *slots, uint32_t index, const struct tree *tree, struct listeners *listeners, int64_t now,
-	struct budget *left)
+	struct suspects_budget *left)
 {
 	struct slot_now *slot = &slots->now[index];
 	struct notebook_track *track = &slots->notebook->tracks[index];
@@ -102,7 +105,7 @@ static void look_at(struct slots *slots, uint32_t index, const struct tree *tree
 		waits_look(row, &slot->record, &slot->waits_for);
 		slot->waits_read = now;
 	}
-	if (serving_is_possible(look.op) && !slot->serves && is_due(slot->serves_read, SERVES_EVERY_NS, now) && left->servings &&
+	if (serving_is_possible(look.op) && !slot->serves && !row->unseen && is_due(slot->serves_read, SERVES_EVERY_NS, now) && left->servings &&
 		left->servings--) {
 		slot->serves = serving_look(row, &slot->record, listeners, now);
 		slot->serves_read = now;
@@ -113,17 +116,15 @@ static void look_at(struct slots *slots, uint32_t index, const struct tree *tree
 	keep_role(slot, track);
 }
 
-void suspects_look(struct slots *slots, const struct tree *tree, struct listeners *listeners, int64_t now)
+void suspects_look(struct slots *slots, const struct tree *tree, struct listeners *listeners, int64_t now, struct suspects_budget *left)
 {
-	static uint32_t turn; /* owner: the sampler; where the next tick begins, so that a budget starves nobody */
-	struct budget left = {NAMES, KERNELS, WAITS, SERVINGS};
-	uint32_t start = slots->order_count ? turn % slots->order_count : 0;
+	uint32_t start = slots->order_count ? slots->turn % slots->order_count : 0; /* so that a budget starves nobody */
 
 	for (uint32_t i = 0; i < slots->order_count; i++) {
 		uint32_t at = start + i < slots->order_count ? start + i : start + i - slots->order_count;
 
 		if (slots->now[slots->order[at]].live) /* else it changed hands since the assignment: of no row yet */
-			look_at(slots, slots->order[at], tree, listeners, now, &left);
+			look_at(slots, slots->order[at], tree, listeners, now, left);
 	}
-	turn = start + NAMES;
+	slots->turn = start + NAMES;
 }

@@ -11,6 +11,14 @@
 #include "watch/listeners.h"
 #include "watch/slots.h"
 
-void suspects_look(struct slots *slots, const struct tree *tree, struct listeners *listeners, int64_t now);
+/* How many questions of each kind one tick may still ask, for all services together. */
+struct suspects_budget {
+	unsigned names, kernels, waits, servings;
+};
+
+struct suspects_budget suspects_budget(void);
+
+void suspects_look(struct slots *slots, const struct tree *tree, struct listeners *listeners, int64_t now,
+	struct suspects_budget *left);
 
 #endif

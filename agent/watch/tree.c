@@ -2,9 +2,11 @@
 #include "watch/tree.h"
 
 #include <elf.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "watch/census.h"
@@ -67,6 +69,22 @@ static void read_exe(struct process_row *row)
 		keep_base_name(row, row->name);
 }
 
+/* Our own is 0, so that most rows say the same whatever its number is. */
+static uint64_t read_net_ns(const struct process_row *row)
+{
+	static uint64_t own; /* owner: the sampler */
+	struct reach_target target = tree_target(row);
+	uint64_t inode = 0;
+	char text[64];
+	struct stat status;
+
+	if (!own && stat("/proc/self/ns/net", &status) == 0)
+		own = status.st_ino;
+	if (reach_link(&target, "ns/net", text, sizeof(text)) > 0)
+		(void)sscanf(text, "net:[%" SCNu64 "]", &inode);
+	return inode == own ? 0 : inode;
+}
+
 static void look_closely(struct process_row *row, int64_t now)
 {
 	struct proc_ids ids;
@@ -77,6 +95,7 @@ static void look_closely(struct process_row *row, int64_t now)
 		row->ns_pid = ids.ns_pid;
 	}
 	read_exe(row);
+	row->net_ns = read_net_ns(row);
 	row->looked = now;
 }
 
@@ -182,6 +201,54 @@ void tree_refresh(struct tree *tree, int32_t owner, pid_t main, int64_t now)
 	drop_gone(tree);
 	put_main_first(tree, main);
 	give_roles(tree, main);
+}
+
+static void take_entry(struct tree *tree, const struct process_record *record, uint32_t index, const char *name, int64_t now)
+{
+	const struct census_row found = {.pid = record->pid, .start_ns = record->stamp};
+	struct process_row *row = find_identity(tree, &found);
+
+	if (!row) {
+		row = new_row(tree);
+		if (!row)
+			return;
+		*row = (struct process_row){.pid = record->pid, .ns_pid = record->pid, .start_ns = record->stamp, .seen_ns = now, .unseen = true};
+	}
+	row->parent = record->parent;
+	row->entered = row->keep = row->readable_known = row->coverage_known = true;
+	row->entry_stamp = record->stamp;
+	row->entry_index = index;
+	row->libc = record->libc;
+	row->coverage = COVERAGE_SLOTS;
+	(void)snprintf(row->exe, sizeof(row->exe), "%s", name);
+	(void)snprintf(row->name, sizeof(row->name), "%.15s", name);
+}
+
+/* The first to join is the main process. */
+static pid_t oldest(const struct tree *tree)
+{
+	const struct process_row *row = tree->rows;
+
+	for (unsigned i = 1; i < tree->count; i++) {
+		if (tree->rows[i].start_ns < row->start_ns)
+			row = &tree->rows[i];
+	}
+	return tree->count ? row->pid : 0;
+}
+
+void tree_refresh_unseen(struct tree *tree, const struct view *view, const char *name, int64_t now)
+{
+	struct process_record record;
+
+	for (unsigned i = 0; i < tree->count; i++)
+		tree->rows[i].keep = false;
+	for (uint32_t i = 0; i < view->process_count; i++) {
+		if (view_process(view, i, &record) && record.pid > 0)
+			take_entry(tree, &record, i, name, now);
+	}
+	drop_gone(tree);
+	put_main_first(tree, oldest(tree));
+	give_roles(tree, oldest(tree));
 }
 
 void tree_end(struct tree *tree)

@@ -13,6 +13,7 @@
 
 #include "judge/record.h"
 #include "watch/reach.h"
+#include "watch/view.h"
 
 enum { TREE_PROCESSES = 2048, TREE_EXE = 64, TREE_WHY = 256 };
 
@@ -44,6 +45,8 @@ struct process_row {
 	uint64_t asked_stamp;     /* the entry_stamp for which waits_past_libc was found out */
 	bool waits_past_libc;     /* its program makes its system calls itself: Go */
 	uint64_t entry_witness;   /* where its memory holds entry_stamp while the program that made the entry runs */
+	uint64_t net_ns;          /* inode of its network namespace; 0: ours, or not known */
+	bool unseen;              /* of a pid namespace that we do not see: pid is its own there, /proc has nothing of it */
 	bool listens;             /* holds a listening socket */
 	int64_t sockets_looked;   /* when its descriptors were last looked at */
 	bool keep;                /* found in the present pass */
@@ -59,6 +62,8 @@ struct tree {
 /* Takes the processes of `owner` over from the census: new rows are added, gone ones dropped; row 0 is the main
  * process if it lives. */
 void tree_refresh(struct tree *tree, int32_t owner, pid_t main, int64_t now);
+/* The same for a service in a pid namespace that we do not see: its processes are what the segment's table says. */
+void tree_refresh_unseen(struct tree *tree, const struct view *view, const char *name, int64_t now);
 void tree_end(struct tree *tree);
 
 struct process_row *tree_find(const struct tree *tree, pid_t pid);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "supervise/segment.h"
+#include "watch/census.h"
 #include "watch/service.h"
 
 enum { SLOTS = 64, STEP_BYTES = 11, STEPS = 400, REFRESHES = 2, RESTARTS = 3 };
@@ -23,6 +24,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct service service;
+static struct service_common common;
 static struct segment segment;
 static struct segment_header whole; /* the header as the supervisor wrote it */
 static struct child_setup setup;
@@ -60,35 +62,30 @@ static void check_view(const struct view *view)
 	check(view->slot_offset + slots <= view->process_offset || view->process_offset + processes <= view->slot_offset);
 }
 
+/* The tree stays: it was made of /proc, not of what is written. */
 static void close_service(void)
 {
-	if (service.seat)
-		snapshot_seat_close(service.seat);
-	snapshot_settle();
 	tree = service.tree;
-	view_close(&service.slots.view);
-	notebook_close(&service.notebook);
-	free(service.slots.now);
-	free(service.slots.seen);
-	free(service.slots.order);
-	free(service.slots.known);
+	service.tree = (struct tree){0};
+	service_stop(&service);
+	snapshot_settle();
 	opened = false;
 }
 
 /* An agent that starts: one that refuses its memory ends, and the supervisor starts another. */
 static bool open_service(void)
 {
-	int ret = service_start(&service, &setup);
+	const struct service_parts parts = {"fuzzed", segment.fd, setup.notebook_fd};
+	int ret = service_start(&service, &common, &parts);
 
+	snapshot_settle();
+	if (ret < 0)
+		return false;
 	service.tree = tree;
 	for (unsigned i = 0; i < tree.count; i++)
 		tree.rows[i].entered = false;
 	service.news = (struct supervisor_news){.main_pid = child, .main_started = now};
 	service.tree_read = now;
-	if (ret < 0) {
-		close_service();
-		return false;
-	}
 	check_view(&service.slots.view);
 	opened = true;
 	return true;
@@ -96,20 +93,26 @@ static bool open_service(void)
 
 static void tick(const struct step *step)
 {
+	struct suspects_budget left = suspects_budget();
+
 	(void)step;
 	now += 100 * NS_PER_MS;
 	service.listeners_read = now;
-	if (now - service.tree_read < TREE_PROCESSES * NS_PER_SECOND)
-		service.tree_read = now;
-	service_tick(&service, now);
+	service_sweep(&service, now);
+	service_look(&service, &left, now);
+	service_tell(&service, now);
+	snapshot_settle();
 	check(service.verdicts.verdict != VERDICT_DEAD);
 	check(service.slots.order_count <= service.slots.view.slot_count);
 }
 
 static void tick_with_processes(const struct step *step)
 {
-	if (refreshes++ < REFRESHES)
-		service.tree_read = 0;
+	if (refreshes++ < REFRESHES && census_take() == 0) {
+		census_set(child, 0);
+		census_spread(1);
+		service_read_tree(&service, 0, now);
+	}
 	tick(step);
 }
 
@@ -229,7 +232,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	whole = *segment.header;
 	setup = (struct child_setup){.segment_fd = segment.fd, .notebook_fd = notebook_create(SLOTS), .supervisor = getpid()};
 	setup.settings.liveness.sample_seconds = 0.1;
-	(void)snprintf(setup.settings.service, sizeof(setup.settings.service), "fuzzed");
+	common = (struct service_common){.setup = &setup, .settings = setup.settings};
 	notebook = mmap(NULL, notebook_bytes(SLOTS), PROT_READ | PROT_WRITE, MAP_SHARED, setup.notebook_fd, 0);
 	check(setup.notebook_fd >= 0 && notebook != MAP_FAILED);
 	return 0;

@@ -98,13 +98,13 @@ static void the_accept_queue_is_counted(void **state)
 	static struct diag_listener found[SOCK_DIAG_LISTENERS];
 	uint64_t inodes[16];
 	uint16_t port;
-	int fd = listen_here(&port), clients[3], accepted = -1;
+	int fd = listen_here(&port), clients[3], accepted = -1, diag = sock_diag_open(0);
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
 		clients[i] = connect_there(port);
 	for (unsigned waiting = 3; waiting >= 2; waiting--) {
-		int count = sock_diag_listeners(found, SOCK_DIAG_LISTENERS);
+		int count = sock_diag_listeners(diag, found, SOCK_DIAG_LISTENERS);
 		bool seen = false;
 
 		for (int i = 0; i < count; i++) {
@@ -118,7 +118,8 @@ static void the_accept_queue_is_counted(void **state)
 		assert_true(seen);
 		accepted = waiting == 3 ? accept(fd, NULL, NULL) : accepted;
 	}
-	assert_true(sock_diag_inbound(port, inodes, 16) >= 1);
+	assert_true(sock_diag_inbound(diag, port, inodes, 16) >= 1);
+	close(diag);
 	close(accepted);
 	for (unsigned i = 0; i < 3; i++)
 		close(clients[i]);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watch/facts.h"
+
+#include "base/clock.h"
+#include "watch/procfs.h"
+
+static char main_state(const struct service *service)
+{
+	struct proc_stat stat;
+	pid_t main = service->news.main_pid;
+
+	return main && proc_thread_stat(main, main, &stat) == 0 ? stat.state : 0;
+}
+
+/* Keeps the moment since when a fact holds. */
+static void hold_since(int64_t *since, bool holds, int64_t now)
+{
+	if (!holds)
+		*since = 0;
+	else if (!*since)
+		*since = now;
+}
+
+static bool main_thread_waits(const struct service *service, char state)
+{
+	pid_t main = service->news.unseen_pids && service->tree.count ? service->tree.rows[0].pid : service->news.main_pid;
+
+	for (uint32_t i = 0; i < service->slots.order_count; i++) {
+		const struct slot_now *slot = &service->slots.now[service->slots.order[i]];
+
+		if (slot->record.tid == main)
+			return slot->state != THREAD_RUNNING;
+	}
+	return state == 'S' || state == 'D';
+}
+
+static enum startup_rule startup_rule(const struct settings *settings)
+{
+	static const enum startup_rule rules[] = {
+		[STARTUP_PORT_ABSENT] = STARTUP_BY_LISTENER,
+		[STARTUP_PORT_NONE] = STARTUP_BY_WAIT,
+		[STARTUP_PORT_NUMBER] = STARTUP_BY_PORT,
+	};
+
+	return rules[settings->startup.port_mode];
+}
+
+static void judge_startup(struct service *service, int64_t now)
+{
+	struct notebook_core *core = &service->notebook.core;
+	const struct settings *settings = &service->common->settings;
+	struct startup_policy policy = {
+		.rule = startup_rule(settings),
+		.budget_ns = (int64_t)(settings->startup.period_seconds * settings->startup.failure_threshold * (double)NS_PER_SECOND),
+	};
+	struct startup_look look = {
+		.age_ns = service->news.main_started ? now - service->news.main_started : 0,
+		.has_listener = service->listeners.count > 0,
+		.port_accepts = service->port.accepts,
+		.main_waited_ns = service->main_waiting ? now - service->main_waiting : 0,
+	};
+
+	if (service->news.main_started && core->main_started != service->news.main_started) {
+		core->main_started = service->news.main_started;
+		core->startup = STARTUP_STARTING;
+	}
+	core->startup = startup_judge((enum startup_state)core->startup, &policy, &look);
+}
+
+void facts_judge(struct service *service, int64_t now)
+{
+	char state = main_state(service);
+	struct service_facts facts = {.now = now};
+
+	hold_since(&service->exited, service->news.main_ended, now);
+	hold_since(&service->suspended, state == 'T', now);
+	hold_since(&service->main_waiting, !service->common->setup->bare && main_thread_waits(service, state), now);
+	judge_startup(service, now);
+	facts.bare = service->common->setup->bare;
+	facts.covered = service->covered;
+	facts.exited = service->exited;
+	facts.suspended = service->suspended;
+	facts.draining = service->news.drain_since ? service->news.drain_since : service->common->drain_since;
+	facts.starting = service->notebook.core.main_started ? service->notebook.core.main_started : now;
+	facts.startup = (enum startup_state)service->notebook.core.startup;
+	facts.port_known = service->port.port != 0;
+	facts.port_accepts = service->port.accepts;
+	facts.observe = service->common->settings.observe || service->common->settings.liveness.mode == LIVENESS_OBSERVE;
+	verdict_judge(&facts, &service->verdicts);
+}
