@@ -149,7 +149,7 @@ READER = """
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_another_interposer_is_called_once_and_calls_on(host, build, order):
-    other, program = build("gcc", OTHER, "-shared", "-fPIC", "-O2"), build("gcc", READER, "-O2", "-rdynamic")
+    other, program = build("gcc", OTHER, "-shared", "-fPIC", "-O2", "-ldl"), build("gcc", READER, "-O2", "-rdynamic", "-ldl")
     preload = f"{other}:{SHIM}" if order == "before" else f"{SHIM}:{other}"
     pid, ended = end([program], host.env({"LD_PRELOAD": preload}))
     assert ended == (0, "0 1\n", "") and host.processes(pid)
@@ -248,7 +248,7 @@ def test_a_library_that_binds_deeply_is_no_trouble(host, build):
     program = build("gcc", f"""
         #define _GNU_SOURCE
         #include <dlfcn.h>
-        int main(void) {{ int (*run)(void) = (int (*)(void))dlsym(dlopen("{library}", RTLD_NOW | RTLD_DEEPBIND), "run"); return run(); }}""")
+        int main(void) {{ int (*run)(void) = (int (*)(void))dlsym(dlopen("{library}", RTLD_NOW | RTLD_DEEPBIND), "run"); return run(); }}""", "-ldl")
     pid, ended = end([program], host.env())
     assert ended == (0, "8000 3\n", "") and host.processes(pid)
 

@@ -124,7 +124,9 @@ static void locks(void)
 	TRY(pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &past));
 	TRY(preadv2(-1, &part, 1, 0, 0));
 	TRY(pwritev2(-1, &part, 1, 0, 0));
+#if __GLIBC_PREREQ(2, 35)
 	TRY(epoll_pwait2(-1, NULL, 1, NULL, NULL));
+#endif
 #endif
 }
 

@@ -42,7 +42,7 @@ static void scene_raw_clone(void)
 
 static void scene_underscore_fork(void)
 {
-#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 34)
 	wait_for(_Fork());
 #else
 	wait_for(fork());

@@ -12,6 +12,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef __GLIBC_PREREQ
+#define __GLIBC_PREREQ(major, minor) 0 /* musl */
+#endif
+
 struct scene {
 	const char *name;
 	void (*play)(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* build: musl -pthread -Wno-unused-result */
 /*
- * One thread for each way to wait, for ever: prints "TID CALL" for each, then "ready", and ends with its
- * stdin. What a C library does not have is left out.
+ * One thread for each way to wait, or for each CALL that is an argument, for ever: prints "TID CALL" for
+ * each, then "ready", and ends with its stdin. What a C library does not have is left out.
  */
 #include <aio.h>
 #include <errno.h>
@@ -271,6 +271,7 @@ static void msgsnd_to_full(void)
 	}
 ANIMALS(BODY)
 ANIMALS_OF_GLIBC(BODY)
+ANIMALS_OF_LATER_GLIBC(BODY)
 
 struct animal {
 	const char *call;
@@ -278,7 +279,7 @@ struct animal {
 	_Atomic int tid;
 };
 #define ROW(call, ...) {#call, wait_in_##call, 0},
-static struct animal animals[] = {ANIMALS(ROW) ANIMALS_OF_GLIBC(ROW)};
+static struct animal animals[] = {ANIMALS(ROW) ANIMALS_OF_GLIBC(ROW) ANIMALS_OF_LATER_GLIBC(ROW)};
 
 static void *live(void *animal_)
 {
@@ -346,10 +347,22 @@ static void prepare(void)
 		sched_yield();
 }
 
-int main(void)
+static int is_wanted(const char *call, char **calls)
 {
+	if (!*calls)
+		return 1;
+	while (*calls && strcmp(*calls, call) != 0)
+		calls++;
+	return *calls != NULL;
+}
+
+int main(int count, char **arguments)
+{
+	(void)count;
 	prepare();
 	for (size_t i = 0; i < sizeof(animals) / sizeof(animals[0]); i++) {
+		if (!is_wanted(animals[i].call, arguments + 1))
+			continue;
 		start(live, &animals[i]);
 		while (!animals[i].tid)
 			sched_yield();

@@ -102,10 +102,15 @@
 	X(pthread_cond_clockwait, pthread_mutex_lock(&cond_mutex[2]);                           \
 	  pthread_cond_clockwait(&cond, &cond_mutex[2], CLOCK_MONOTONIC, LATER_OF(CLOCK_MONOTONIC))) \
 	X(sem_clockwait, sem_clockwait(&sem, CLOCK_MONOTONIC, LATER_OF(CLOCK_MONOTONIC)))       \
-	X(pthread_clockjoin_np, pthread_clockjoin_np(endless(), NULL, CLOCK_MONOTONIC, LATER_OF(CLOCK_MONOTONIC))) \
-	X(epoll_pwait2, epoll_pwait2(epoll_of_nothing(), &event, 1, NULL, NULL))
+	X(pthread_clockjoin_np, pthread_clockjoin_np(endless(), NULL, CLOCK_MONOTONIC, LATER_OF(CLOCK_MONOTONIC)))
+#if __GLIBC_PREREQ(2, 35)
+#define ANIMALS_OF_LATER_GLIBC(X) X(epoll_pwait2, epoll_pwait2(epoll_of_nothing(), &event, 1, NULL, NULL))
+#else
+#define ANIMALS_OF_LATER_GLIBC(X)
+#endif
 #else
 #define ANIMALS_OF_GLIBC(X)
+#define ANIMALS_OF_LATER_GLIBC(X)
 #endif
 /* clang-format on */
 
