@@ -10,7 +10,7 @@ static void add_reason(struct reason_list *list, enum reason_code code, enum hel
 static bool any_counts(const struct reason_list *list)
 {
 	for (unsigned i = 0; i < list->count; i++) {
-		if (list->items[i].held == HELD_NO)
+		if (list->items[i].held == HELD_NO && !list->items[i].minor)
 			return true;
 	}
 	return false;
@@ -42,6 +42,24 @@ static bool bare_port_is_closed(const struct service_facts *facts)
 	return facts->bare && facts->port_known && !facts->port_accepts;
 }
 
+/* Whoever keeps the whole process from running; a tracer may let it run, so it is only shown. */
+static void add_gates(const struct service_facts *facts, struct reason_list *ready)
+{
+	const struct {
+		enum reason_code code;
+		int64_t since;
+	} gates[] = {{REASON_SUSPENDED, facts->suspended}, {REASON_FROZEN, facts->frozen}, {REASON_CORE_DUMP, facts->core_dump}};
+
+	for (unsigned i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
+		if (gates[i].since && facts->now - gates[i].since >= SUSPENDED_NOT_READY_NS)
+			add_reason(ready, gates[i].code, HELD_NO, gates[i].since);
+	}
+	if (facts->traced) {
+		add_reason(ready, REASON_TRACED, HELD_NO, facts->traced);
+		ready->items[ready->count - 1].minor = true;
+	}
+}
+
 static void judge_ready(const struct service_facts *facts, struct verdicts *out)
 {
 	struct reason_list *ready = &out->ready;
@@ -52,8 +70,7 @@ static void judge_ready(const struct service_facts *facts, struct verdicts *out)
 		ready->items[ready->count++] = out->startup.items[i];
 	if (facts->draining)
 		add_reason(ready, REASON_DRAINING, HELD_NO, facts->draining);
-	if (facts->suspended && facts->now - facts->suspended >= SUSPENDED_NOT_READY_NS)
-		add_reason(ready, REASON_SUSPENDED, HELD_NO, facts->suspended);
+	add_gates(facts, ready);
 	if (bare_port_is_closed(facts) && out->startup_ok)
 		add_reason(ready, REASON_STARTING, HELD_NO, facts->now);
 	out->ready_ok = !any_counts(ready);

@@ -21,6 +21,9 @@ struct service_facts {
 	bool covered;          /* a process that counts leaves traces: its silence or progress can be read */
 	int64_t exited;        /* the main process is gone or a zombie, and no descendant serves */
 	int64_t suspended;     /* the main process is stopped (SIGSTOP) */
+	int64_t frozen;        /* … its cgroup is frozen */
+	int64_t core_dump;     /* … it is dumping core */
+	int64_t traced;        /* … a debugger is attached */
 	int64_t draining;
 	int64_t starting;      /* when the main process began, while start-up lasts */
 	enum startup_state startup;
@@ -32,6 +35,7 @@ struct service_facts {
 struct reason {
 	enum reason_code code;
 	enum held_code held;
+	bool minor; /* shown, fails nothing */
 	int64_t since;
 };
 
@@ -46,7 +50,7 @@ struct verdicts {
 	struct reason_list live, ready, startup;
 };
 
-/* Not ready once the main process has been stopped this long (CONTRACT: after 2 s). */
+/* Not ready once the main process could not run for this long, whoever keeps it from running. */
 #define SUSPENDED_NOT_READY_NS INT64_C(2000000000)
 
 void verdict_judge(const struct service_facts *facts, struct verdicts *out);

@@ -4,13 +4,7 @@
 #include "base/clock.h"
 #include "watch/procfs.h"
 
-static char main_state(const struct service *service)
-{
-	struct proc_stat stat;
-	pid_t main = service->news.main_pid;
-
-	return main && proc_thread_stat(main, main, &stat) == 0 ? stat.state : 0;
-}
+#define GATES_EVERY_NS NS_PER_SECOND
 
 /* Keeps the moment since when a fact holds. */
 static void hold_since(int64_t *since, bool holds, int64_t now)
@@ -19,6 +13,32 @@ static void hold_since(int64_t *since, bool holds, int64_t now)
 		*since = 0;
 	else if (!*since)
 		*since = now;
+}
+
+static char main_state(const struct service *service)
+{
+	struct proc_stat stat;
+	pid_t main = service->news.main_pid;
+
+	return main && proc_thread_stat(main, main, &stat) == 0 ? stat.state : 0;
+}
+
+/* Asked each second, and at once when the process looks as if it did not run. */
+static void look_at_gates(struct service *service, char state, int64_t now)
+{
+	struct gates *gates = &service->gates;
+	bool odd = state == 'T' || state == 't' || gates->suspended || gates->frozen || gates->core_dump;
+
+	if (!service->news.main_pid)
+		*gates = (struct gates){0};
+	else if (odd || now - service->gates_read >= GATES_EVERY_NS) {
+		gates_read(service->news.main_pid, gates);
+		service->gates_read = now;
+	}
+	hold_since(&service->suspended, gates->suspended || state == 'T', now);
+	hold_since(&service->frozen, gates->frozen, now);
+	hold_since(&service->core_dump, gates->core_dump, now);
+	hold_since(&service->traced, gates->traced, now);
 }
 
 static bool main_thread_waits(const struct service *service, char state)
@@ -73,13 +93,16 @@ void facts_judge(struct service *service, int64_t now)
 	struct service_facts facts = {.now = now};
 
 	hold_since(&service->exited, service->news.main_ended, now);
-	hold_since(&service->suspended, state == 'T', now);
+	look_at_gates(service, state, now);
 	hold_since(&service->main_waiting, !service->common->setup->bare && main_thread_waits(service, state), now);
 	judge_startup(service, now);
 	facts.bare = service->common->setup->bare;
 	facts.covered = service->covered;
 	facts.exited = service->exited;
 	facts.suspended = service->suspended;
+	facts.frozen = service->frozen;
+	facts.core_dump = service->core_dump;
+	facts.traced = service->traced;
 	facts.draining = service->news.drain_since ? service->news.drain_since : service->common->drain_since;
 	facts.starting = service->notebook.core.main_started ? service->notebook.core.main_started : now;
 	facts.startup = (enum startup_state)service->notebook.core.startup;

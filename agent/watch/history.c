@@ -38,7 +38,7 @@ void history_note(struct service *service, enum event_what what, const char *fro
 static enum reason_code first_reason(const struct reason_list *list)
 {
 	for (unsigned i = 0; i < list->count; i++) {
-		if (list->items[i].held == HELD_NO)
+		if (list->items[i].held == HELD_NO && !list->items[i].minor)
 			return list->items[i].code;
 	}
 	return REASON_NONE;

@@ -19,6 +19,7 @@ static void fill_answer(struct snapshot_answer *out, bool ok, const struct reaso
 	for (unsigned i = 0; i < reasons->count && i < SNAPSHOT_REASONS; i++) {
 		out->reasons[i].code = reasons->items[i].code;
 		out->reasons[i].held = reasons->items[i].held;
+		out->reasons[i].minor = reasons->items[i].minor;
 		out->reasons[i].since = reasons->items[i].since;
 		out->reason_count++;
 	}

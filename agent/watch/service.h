@@ -13,6 +13,7 @@
 #include "judge/verdict.h"
 #include "state/snapshot.h"
 #include "base/child.h"
+#include "watch/gates.h"
 #include "watch/listeners.h"
 #include "watch/notebook.h"
 #include "watch/port.h"
@@ -39,16 +40,17 @@ struct service {
 	struct tree tree;
 	struct listeners listeners;
 	struct port_check port;
+	struct gates gates; /* of the main process */
 	struct verdicts verdicts;
 	bool covered;   /* a process that counts leaves traces */
 	bool unsettled; /* a process is too young to tell */
 	bool changed;   /* an answer differs from what was published */
 	/* when facts were first seen; 0 = they do not hold (CLOCK_BOOTTIME ns) */
-	int64_t exited, suspended, main_waiting;
+	int64_t exited, suspended, frozen, core_dump, traced, main_waiting;
 	/* usage of the service, from the last pass over its processes */
 	uint32_t open_fds;
 	bool open_fds_known;
-	int64_t tree_read, listeners_read, published, saved;
+	int64_t tree_read, listeners_read, gates_read, published, saved;
 	double sweep_seconds;
 };
 

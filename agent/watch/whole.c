@@ -52,7 +52,7 @@ static void add_reason(struct snapshot_answer *to, const struct reason *reason, 
 	if (to->reason_count == SNAPSHOT_REASONS)
 		return;
 	added = &to->reasons[to->reason_count++];
-	*added = (struct snapshot_reason){.code = reason->code, .held = reason->held, .since = reason->since};
+	*added = (struct snapshot_reason){.code = reason->code, .held = reason->held, .minor = reason->minor, .since = reason->since};
 	(void)snprintf(added->detail, sizeof(added->detail), "%s", whose);
 }
 
@@ -60,7 +60,7 @@ static void add_reason(struct snapshot_answer *to, const struct reason *reason, 
 static void add_reasons(struct snapshot_answer *to, const struct reason_list *from, bool counts, const char *whose)
 {
 	for (unsigned i = 0; i < from->count; i++) {
-		if ((from->items[i].held == HELD_NO) == counts)
+		if ((from->items[i].held == HELD_NO && !from->items[i].minor) == counts)
 			add_reason(to, &from->items[i], whose);
 	}
 }

@@ -45,6 +45,14 @@ static const struct row rows[] = {
 	{"stopped for 2 s: live, not ready",
 		{.now = NOW, .covered = true, .suspended = NOW - 2 * SECOND, .startup = STARTUP_DONE}, VERDICT_ALIVE, true, false, true,
 		REASON_SUSPENDED},
+	{"frozen for 2 s: live, not ready",
+		{.now = NOW, .covered = true, .frozen = NOW - 2 * SECOND, .startup = STARTUP_DONE}, VERDICT_ALIVE, true, false, true,
+		REASON_FROZEN},
+	{"dumping core for 2 s: live, not ready",
+		{.now = NOW, .covered = true, .core_dump = NOW - 2 * SECOND, .startup = STARTUP_DONE}, VERDICT_ALIVE, true, false, true,
+		REASON_CORE_DUMP},
+	{"traced, however long, is shown and gates nothing",
+		{.now = NOW, .covered = true, .traced = 1, .startup = STARTUP_DONE}, VERDICT_ALIVE, true, true, true, REASON_NONE},
 	{"a bare agent knows nothing of threads", {.now = NOW, .bare = true, .covered = true, .startup = STARTUP_DONE}, VERDICT_UNKNOWN,
 		true, true, true, REASON_NONE},
 	{"a bare agent goes by the port",
@@ -55,7 +63,7 @@ static const struct row rows[] = {
 static enum reason_code first_counted(const struct reason_list *list)
 {
 	for (unsigned i = 0; i < list->count; i++) {
-		if (list->items[i].held == HELD_NO)
+		if (list->items[i].held == HELD_NO && !list->items[i].minor)
 			return list->items[i].code;
 	}
 	return REASON_NONE;
