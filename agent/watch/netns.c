@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-enum { NAMESPACES = 64, FIRST_ROOM = 256 };
+enum { NAMESPACES = 64, FIRST_ROOM = 256, CONNECTIONS = 65536 };
 
 /* One that nobody asked for so long is forgotten, so that its namespace can end. */
 #define FORGET_NS (10 * NS_PER_SECOND)
@@ -26,6 +26,7 @@ static void forget(unsigned index)
 	if (all[index].fd >= 0)
 		close(all[index].fd);
 	free(all[index].found);
+	free(all[index].connections);
 	used[index] = false;
 }
 
@@ -112,4 +113,37 @@ const struct diag_listener *netns_find(const struct netns *netns, uint64_t socke
 	struct diag_listener key = {.inode = socket};
 
 	return netns->count ? bsearch(&key, netns->found, netns->count, sizeof(key), by_socket) : NULL;
+}
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct diag_connection *left = a, *right = b;
+
+	return left->inode < right->inode ? -1 : left->inode > right->inode;
+}
+
+/* The table is as large as it can get, and its pages are there as far as they were used. */
+static void dump_connections(struct netns *netns, int64_t now)
+{
+	int count;
+
+	netns->connections_read = now;
+	if (!netns->connections)
+		netns->connections = calloc(CONNECTIONS, sizeof(*netns->connections));
+	if (!netns->connections || netns->fd < 0)
+		return;
+	count = sock_diag_connections(netns->fd, netns->connections, CONNECTIONS);
+	netns->connection_count = count > 0 ? (unsigned)count : 0;
+	qsort(netns->connections, netns->connection_count, sizeof(*netns->connections), by_inode);
+}
+
+const struct diag_connection *netns_connection(struct netns *netns, uint64_t socket, int64_t age_ns, int64_t now)
+{
+	struct diag_connection key = {.inode = socket};
+
+	if (!netns->connections_read || now - netns->connections_read >= age_ns)
+		dump_connections(netns, now);
+	if (!netns->connection_count)
+		return NULL;
+	return bsearch(&key, netns->connections, netns->connection_count, sizeof(key), by_inode);
 }

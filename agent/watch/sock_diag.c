@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/sock_diag.h"
+#include "watch/sock_diag_dump.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,16 +30,6 @@ struct inet_request {
 struct unix_request {
 	struct nlmsghdr header;
 	struct unix_diag_req ask;
-};
-
-/* Where the rows of a dump go. */
-struct dump {
-	int fd;
-	void (*row)(struct dump *dump, const struct nlmsghdr *message);
-	struct diag_listener *listeners;
-	uint64_t *inodes;
-	unsigned count, max;
-	uint16_t port;
 };
 
 static int netlink_open(void)
@@ -88,7 +79,7 @@ int sock_diag_open(pid_t pid)
 }
 
 /* One datagram of a dump: 1 = more to come, 0 = done, else -errno. */
-static int take_datagram(struct dump *dump, const unsigned char *buffer, ssize_t bytes)
+static int take_datagram(struct sock_diag_dump *dump, const unsigned char *buffer, ssize_t bytes)
 {
 	const struct nlmsghdr *message = (const void *)buffer;
 
@@ -102,7 +93,7 @@ static int take_datagram(struct dump *dump, const unsigned char *buffer, ssize_t
 	return 1;
 }
 
-static int run_dump(struct dump *dump, const void *request, size_t bytes)
+static int run_dump(struct sock_diag_dump *dump, const void *request, size_t bytes)
 {
 	static unsigned char buffer[32768] __attribute__((aligned(8))); /* owner: the sampler */
 	int more = 1;
@@ -119,7 +110,7 @@ static int run_dump(struct dump *dump, const void *request, size_t bytes)
 	return more;
 }
 
-static const struct rtattr *find_attribute(const struct nlmsghdr *message, size_t fixed, unsigned short type)
+const struct rtattr *sock_diag_attribute(const struct nlmsghdr *message, size_t fixed, unsigned short type)
 {
 	const struct rtattr *at = (const void *)((const char *)NLMSG_DATA(message) + NLMSG_ALIGN(fixed));
 	ssize_t left = (ssize_t)message->nlmsg_len - (ssize_t)NLMSG_LENGTH(NLMSG_ALIGN(fixed));
@@ -131,12 +122,14 @@ static const struct rtattr *find_attribute(const struct nlmsghdr *message, size_
 	return NULL;
 }
 
-static struct diag_listener *next_listener(struct dump *dump)
+static struct diag_listener *next_listener(struct sock_diag_dump *dump)
 {
-	return dump->count < dump->max ? &dump->listeners[dump->count++] : NULL;
+	struct diag_listener *rows = dump->rows;
+
+	return dump->count < dump->max ? &rows[dump->count++] : NULL;
 }
 
-static void take_inet_listener(struct dump *dump, const struct nlmsghdr *message)
+static void take_inet_listener(struct sock_diag_dump *dump, const struct nlmsghdr *message)
 {
 	const struct inet_diag_msg *row = NLMSG_DATA(message);
 	struct diag_listener *out;
@@ -165,7 +158,7 @@ static void name_unix(const struct rtattr *name, char out[SOCK_DIAG_ADDRESS])
 	(void)snprintf(out, SOCK_DIAG_ADDRESS, "unix:%s%.*s", abstract ? "@" : "", (int)(bytes < 56 ? bytes : 56), text);
 }
 
-static void take_unix_listener(struct dump *dump, const struct nlmsghdr *message)
+static void take_unix_listener(struct sock_diag_dump *dump, const struct nlmsghdr *message)
 {
 	const struct unix_diag_msg *row = NLMSG_DATA(message);
 	const struct rtattr *queue;
@@ -174,8 +167,8 @@ static void take_unix_listener(struct dump *dump, const struct nlmsghdr *message
 	if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*row)) || row->udiag_type != SOCK_STREAM || !(out = next_listener(dump)))
 		return;
 	*out = (struct diag_listener){.inode = row->udiag_ino};
-	name_unix(find_attribute(message, sizeof(*row), UNIX_DIAG_NAME), out->address);
-	queue = find_attribute(message, sizeof(*row), UNIX_DIAG_RQLEN);
+	name_unix(sock_diag_attribute(message, sizeof(*row), UNIX_DIAG_NAME), out->address);
+	queue = sock_diag_attribute(message, sizeof(*row), UNIX_DIAG_RQLEN);
 	if (queue && RTA_PAYLOAD(queue) >= sizeof(struct unix_diag_rqlen)) {
 		const struct unix_diag_rqlen *length = RTA_DATA(queue);
 
@@ -184,16 +177,16 @@ static void take_unix_listener(struct dump *dump, const struct nlmsghdr *message
 	}
 }
 
-static void take_inbound(struct dump *dump, const struct nlmsghdr *message)
+static void take_inbound(struct sock_diag_dump *dump, const struct nlmsghdr *message)
 {
 	const struct inet_diag_msg *row = NLMSG_DATA(message);
 
 	if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(*row)) && ntohs(row->id.idiag_sport) == dump->port && row->idiag_inode &&
 		dump->count < dump->max)
-		dump->inodes[dump->count++] = row->idiag_inode;
+		((uint64_t *)dump->rows)[dump->count++] = row->idiag_inode;
 }
 
-static int dump_inet(struct dump *dump, unsigned char family, uint32_t states)
+int sock_diag_dump_inet(struct sock_diag_dump *dump, unsigned char family, uint32_t states)
 {
 	struct inet_request request = {
 		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
@@ -204,11 +197,11 @@ static int dump_inet(struct dump *dump, unsigned char family, uint32_t states)
 	return run_dump(dump, &request, sizeof(request));
 }
 
-static int dump_unix(struct dump *dump)
+int sock_diag_dump_unix(struct sock_diag_dump *dump, uint32_t states, uint32_t show)
 {
 	struct unix_request request = {
 		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-		.ask = {.sdiag_family = AF_UNIX, .udiag_states = 1U << STATE_LISTEN, .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_RQLEN},
+		.ask = {.sdiag_family = AF_UNIX, .udiag_states = states, .udiag_show = show},
 	};
 
 	return run_dump(dump, &request, sizeof(request));
@@ -216,23 +209,23 @@ static int dump_unix(struct dump *dump)
 
 int sock_diag_listeners(int fd, struct diag_listener *out, unsigned max)
 {
-	struct dump dump = {.fd = fd, .row = take_inet_listener, .listeners = out, .max = max};
-	int ret = dump_inet(&dump, AF_INET, 1U << STATE_LISTEN), v6 = dump_inet(&dump, AF_INET6, 1U << STATE_LISTEN);
+	struct sock_diag_dump dump = {.fd = fd, .row = take_inet_listener, .rows = out, .max = max};
+	int ret = sock_diag_dump_inet(&dump, AF_INET, 1U << STATE_LISTEN), v6 = sock_diag_dump_inet(&dump, AF_INET6, 1U << STATE_LISTEN);
 
 	dump.row = take_unix_listener;
-	if (ret < 0 && v6 < 0 && dump_unix(&dump) < 0)
+	if (ret < 0 && v6 < 0 && sock_diag_dump_unix(&dump, 1U << STATE_LISTEN, UDIAG_SHOW_NAME | UDIAG_SHOW_RQLEN) < 0)
 		return ret;
 	if (ret >= 0 || v6 >= 0)
-		(void)dump_unix(&dump); /* kernels without unix_diag: TCP is what there is */
+		(void)sock_diag_dump_unix(&dump, 1U << STATE_LISTEN, UDIAG_SHOW_NAME | UDIAG_SHOW_RQLEN); /* kernels without unix_diag: TCP is what there is */
 	return (int)dump.count;
 }
 
 int sock_diag_inbound(int fd, uint16_t port, uint64_t *inodes, unsigned max)
 {
-	struct dump dump = {.fd = fd, .row = take_inbound, .inodes = inodes, .max = max, .port = port};
-	int ret = dump_inet(&dump, AF_INET, 1U << STATE_ESTABLISHED);
+	struct sock_diag_dump dump = {.fd = fd, .row = take_inbound, .rows = inodes, .max = max, .port = port};
+	int ret = sock_diag_dump_inet(&dump, AF_INET, 1U << STATE_ESTABLISHED);
 
-	if (dump_inet(&dump, AF_INET6, 1U << STATE_ESTABLISHED) < 0 && ret < 0)
+	if (sock_diag_dump_inet(&dump, AF_INET6, 1U << STATE_ESTABLISHED) < 0 && ret < 0)
 		return ret;
 	return (int)dump.count;
 }

@@ -8,6 +8,7 @@
 #ifndef LS_SOCK_DIAG_H
 #define LS_SOCK_DIAG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,6 +27,23 @@ int sock_diag_open(pid_t pid);
 
 /* All stream listeners, TCP and unix; the count or -errno. */
 int sock_diag_listeners(int fd, struct diag_listener *out, unsigned max);
+
+/* A connected socket. `state` is the kernel's number for TCP (tcp_states.h: 1 established, 2 syn sent, 8 close wait). */
+struct diag_connection {
+	uint64_t inode;
+	uint64_t peer;            /* socket inode of the other end where it is on this machine and known, else 0 */
+	uint32_t unread, unsent;  /* bytes */
+	uint8_t state;
+	bool is_unix;
+	uint16_t local_port, remote_port; /* 0 for unix sockets */
+	unsigned char local[16], remote[16]; /* IPv6, or IPv4 mapped into it */
+};
+
+/* All connected TCP and unix sockets; the count or -errno. Both ends of a loopback connection know each other. */
+int sock_diag_connections(int fd, struct diag_connection *out, unsigned max);
+
+/* "192.0.2.7:5432", "[2001:db8::1]:443", "unix" */
+void sock_diag_remote_text(const struct diag_connection *connection, char *out, unsigned bytes);
 
 /* Inodes of established TCP sockets whose local port is `port`; the count or -errno. */
 int sock_diag_inbound(int fd, uint16_t port, uint64_t *inodes, unsigned max);

@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "watch/procfs.h"
 #include "watch/reach.h"
+#include "watch/netns.h"
 #include "watch/sock_diag.h"
 #include "watch/waits.h"
 
@@ -126,6 +128,51 @@ static void the_accept_queue_is_counted(void **state)
 	close(fd);
 }
 
+static uint64_t inode_of(int fd)
+{
+	struct stat status;
+
+	assert_int_equal(fstat(fd, &status), 0);
+	return status.st_ino;
+}
+
+/* Both ends know each other, whoever holds them, with the bytes that nobody has read. */
+static void the_two_ends_of_a_connection_are_joined(void **state)
+{
+	const struct diag_connection *one, *other;
+	struct netns *netns = netns_get(0, 0, 0, clock_boot_ns());
+	uint16_t port;
+	int fd = listen_here(&port), client = connect_there(port), server = accept(fd, NULL, NULL), pair[2];
+	char text[64], wanted[64];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(write(client, "12345", 5), 5);
+	assert_int_equal(write(pair[0], "123", 3), 3);
+	assert_non_null(netns);
+	one = netns_connection(netns, inode_of(client), 0, clock_boot_ns());
+	assert_non_null(one);
+	assert_int_equal(one->peer, inode_of(server));
+	assert_int_equal(one->remote_port, port);
+	sock_diag_remote_text(one, text, sizeof(text));
+	(void)snprintf(wanted, sizeof(wanted), "127.0.0.1:%u", port);
+	assert_string_equal(text, wanted);
+	other = netns_connection(netns, inode_of(server), INT64_MAX, clock_boot_ns());
+	assert_non_null(other);
+	assert_int_equal(other->peer, inode_of(client));
+	assert_int_equal(other->unread, 5);
+	one = netns_connection(netns, inode_of(pair[1]), INT64_MAX, clock_boot_ns());
+	assert_non_null(one);
+	assert_true(one->is_unix);
+	assert_int_equal(one->peer, inode_of(pair[0]));
+	assert_null(netns_connection(netns, inode_of(fd), INT64_MAX, clock_boot_ns()));
+	close(pair[0]);
+	close(pair[1]);
+	close(server);
+	close(client);
+	close(fd);
+}
+
 static void a_futex_is_told_from_other_calls(void **state)
 {
 	char line[96];
@@ -146,6 +193,7 @@ int main(void)
 		cmocka_unit_test(broken_lines_are_refused),
 		cmocka_unit_test(this_process_reads_itself),
 		cmocka_unit_test(the_accept_queue_is_counted),
+		cmocka_unit_test(the_two_ends_of_a_connection_are_joined),
 		cmocka_unit_test(a_futex_is_told_from_other_calls),
 	};
 
