@@ -1,0 +1,19 @@
+# ctest: timeout=60
+"""A service that lives in another network than its agent."""
+import os
+
+from lifesign import wait_until
+
+
+def test_listeners_of_another_network_are_shown_with_their_queues(run):
+    started = run(["unshare", "-n", "/usr/bin/redis-server", "--port", "7777", "--save", ""])
+    main = started.main()
+    wait_until(lambda: started.get("/readyz").status == 200, 10, started.status)
+    assert os.readlink(f"/proc/{main}/ns/net") != os.readlink("/proc/self/ns/net")
+    with open(f"/proc/{main}/maps") as maps:
+        assert "liblifesign" in maps.read()
+    shown = {row["address"]: row for row in started.status()["listeners"]}
+    assert shown["0.0.0.0:7777"]["backlog"] == 511 and shown["0.0.0.0:7777"]["pid"] == main
+    with open("/proc/self/net/tcp") as ours:
+        assert not [line for line in ours if ":1E61 00000000:0000 0A" in line]
+    assert [t["role"] for t in started.threads(main) if t["tid"] == main] == ["loop"]
