@@ -3,6 +3,7 @@
 /*
  * One thread for each way to wait, or for each CALL that is an argument, for ever: prints "TID CALL" for
  * each, then "ready", and ends with its stdin. What a C library does not have is left out.
+ * --cancel: cancels them all and prints "CALL cleaned" or "CALL stays".
  */
 #include <aio.h>
 #include <errno.h>
@@ -277,21 +278,30 @@ struct animal {
 	const char *call;
 	void (*wait)(void);
 	_Atomic int tid;
+	_Atomic int cleaned;
+	pthread_t thread;
 };
-#define ROW(call, ...) {#call, wait_in_##call, 0},
+#define ROW(call, ...) {#call, wait_in_##call, 0, 0, 0},
 static struct animal animals[] = {ANIMALS(ROW) ANIMALS_OF_GLIBC(ROW) ANIMALS_OF_LATER_GLIBC(ROW)};
+
+static void clean_up(void *cleaned)
+{
+	*(_Atomic int *)cleaned = 1;
+}
 
 static void *live(void *animal_)
 {
 	struct animal *animal = animal_;
 
+	pthread_cleanup_push(clean_up, &animal->cleaned);
 	animal->tid = (int)syscall(SYS_gettid);
 	for (;;)
 		animal->wait();
+	pthread_cleanup_pop(0);
 	return NULL;
 }
 
-static void start(void *(*body)(void *), void *argument)
+static pthread_t start(void *(*body)(void *), void *argument)
 {
 	pthread_t thread;
 	pthread_attr_t small;
@@ -300,6 +310,7 @@ static void start(void *(*body)(void *), void *argument)
 	pthread_attr_setstacksize(&small, 65536);
 	if (pthread_create(&thread, &small, body, argument))
 		abort();
+	return thread;
 }
 
 static void *hold_things(void *go_)
@@ -347,6 +358,41 @@ static void prepare(void)
 		sched_yield();
 }
 
+static int count_cleaned(void)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < sizeof(animals) / sizeof(animals[0]); i++)
+		count += animals[i].cleaned;
+	return count;
+}
+
+/* Cancels every animal once it waits, and says of each whether it ran its cleanup or stays where it is. */
+static void cancel_all(void)
+{
+	const struct timespec moment = {0, 400000000};
+	int before = -1, now = 0;
+
+	nanosleep(&moment, NULL);
+	for (size_t i = 0; i < sizeof(animals) / sizeof(animals[0]); i++)
+		pthread_cancel(animals[i].thread);
+	while (now != before) {
+		before = now;
+		nanosleep(&moment, NULL);
+		now = count_cleaned();
+	}
+	for (size_t i = 0; i < sizeof(animals) / sizeof(animals[0]); i++)
+		printf("%s %s\n", animals[i].call, animals[i].cleaned ? "cleaned" : "stays");
+	fflush(stdout);
+}
+
+static void give_back(void)
+{
+	semctl(sem_id, 0, IPC_RMID);
+	msgctl(msg_id, IPC_RMID, NULL);
+	msgctl(full_id, IPC_RMID, NULL);
+}
+
 static int is_wanted(const char *call, char **calls)
 {
 	if (!*calls)
@@ -358,22 +404,26 @@ static int is_wanted(const char *call, char **calls)
 
 int main(int count, char **arguments)
 {
-	(void)count;
+	int cancels = count == 2 && strcmp(arguments[1], "--cancel") == 0;
+
 	prepare();
 	for (size_t i = 0; i < sizeof(animals) / sizeof(animals[0]); i++) {
-		if (!is_wanted(animals[i].call, arguments + 1))
+		if (!cancels && !is_wanted(animals[i].call, arguments + 1))
 			continue;
-		start(live, &animals[i]);
+		animals[i].thread = start(live, &animals[i]);
 		while (!animals[i].tid)
 			sched_yield();
-		printf("%d %s\n", animals[i].tid, animals[i].call);
+		if (!cancels)
+			printf("%d %s\n", animals[i].tid, animals[i].call);
 	}
-	puts("ready");
-	fflush(stdout);
-	while (read(0, &byte_, 1) > 0)
-		;
-	semctl(sem_id, 0, IPC_RMID);
-	msgctl(msg_id, IPC_RMID, NULL);
-	msgctl(full_id, IPC_RMID, NULL);
+	if (cancels) {
+		cancel_all();
+	} else {
+		puts("ready");
+		fflush(stdout);
+		while (read(0, &byte_, 1) > 0)
+			;
+	}
+	give_back();
 	_exit(0);
 }
