@@ -35,6 +35,7 @@ struct diag_connection {
 	uint32_t unread, unsent;  /* bytes */
 	uint8_t state;
 	bool is_unix;
+	bool is_named;            /* unix: has an address, as the accepted end has and the connecting one as a rule has not */
 	uint16_t local_port, remote_port; /* 0 for unix sockets */
 	unsigned char local[16], remote[16]; /* IPv6, or IPv4 mapped into it */
 };

@@ -68,6 +68,7 @@ static void take_unix(struct sock_diag_dump *dump, const struct nlmsghdr *messag
 		return;
 	*out = (struct diag_connection){.inode = row->udiag_ino, .peer = *(const uint32_t *)RTA_DATA(peer), .state = row->udiag_state,
 		.is_unix = true};
+	out->is_named = sock_diag_attribute(message, sizeof(*row), UNIX_DIAG_NAME) != NULL;
 	queue = sock_diag_attribute(message, sizeof(*row), UNIX_DIAG_RQLEN);
 	if (queue && RTA_PAYLOAD(queue) >= sizeof(struct unix_diag_rqlen)) {
 		const struct unix_diag_rqlen *length = RTA_DATA(queue);
@@ -126,7 +127,7 @@ int sock_diag_connections(int fd, struct diag_connection *out, unsigned max)
 
 	join_ends(out, dump.count);
 	dump.row = take_unix;
-	local = sock_diag_dump_unix(&dump, 1U << 1, UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN);
+	local = sock_diag_dump_unix(&dump, 1U << 1, UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN);
 	return ret < 0 && v6 < 0 && local < 0 ? ret : (int)dump.count;
 }
 
