@@ -25,7 +25,7 @@ struct shim_segment {
 	uint32_t process_mask, slot_mask;
 	uint32_t libc;     /* enum segment_libc */
 	uint32_t missing;  /* wrapped names that this libc does not have */
-	uint32_t flags;    /* PROCESS_* that hold for each process of this program */
+	uint32_t flags;    /* PROCESS_* that hold for each process of this program; atomic: DEEPBIND comes later */
 	int exit_key;      /* pthread key whose destructor frees a slot, -1: none */
 	int tid_offset;    /* of the tid in a thread's own control block, -1: ask the kernel */
 	bool foreign_pids; /* the supervisor sees other pids: children cannot name themselves */

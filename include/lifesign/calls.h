@@ -373,7 +373,8 @@ enum call_object {
 	X(longjmp)                                                                                      \
 	X(_longjmp)                                                                                     \
 	X(siglongjmp)                                                                                   \
-	X(__longjmp_chk)
+	X(__longjmp_chk)                                                                                \
+	X(dlopen)
 
 /* lifesign.h: calls of no libc. LS_API: exported, no operation of their own. */
 #define LS_API_CALLS(X) X(250, lifesign_shim_work_begin, CLASS_WORK, OBJECT_ADDRESS)

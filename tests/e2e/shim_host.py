@@ -13,6 +13,7 @@ import signal
 import socket
 import struct
 import subprocess
+import textwrap
 import time
 import uuid
 
@@ -241,6 +242,28 @@ class Host:
             slot = self.slot(tid)
             return slot if slot and slot.op == op else None
         return wait_until(is_so, seconds, lambda: f"{op} in {self.slots()}")
+
+
+def builder(directory):
+    """build(compiler, text, *flags, suffix=".c") -> path of the program, in that directory."""
+    made = []
+
+    def build(compiler, text, *flags, suffix=".c"):
+        program = directory / f"p{len(made)}"
+        source = program.with_suffix(suffix)
+        made.append(program)
+        source.write_text(textwrap.dedent(text))
+        subprocess.run([compiler, "-o", program, source, *flags], check=True, cwd=directory)
+        return program
+    return build
+
+
+def end(command, env, **options):
+    """(pid, (status, stdout, stderr)) of a program that ends by itself."""
+    process = subprocess.Popen([str(w) for w in command], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, **options)
+    out, err = process.communicate(timeout=60)
+    return process.pid, (process.returncode, out, err)
 
 
 def is_mapped(pid):

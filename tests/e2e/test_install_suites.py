@@ -13,9 +13,9 @@ import packages
 from lifesign import BIN, SHIM, SOURCE, Place, clean_environment, free_port, mapped, wait_until
 
 SUITES = {"bullseye": ("2.31", "1.2.2"), "trixie": ("2.41", "1.2.5")}  # with their glibc and musl
-INCLUDE = "python3,python3-pytest,gcc,g++,libc6-dev,musl-tools,strace,libjemalloc2,make,perl,procps,libcap2-bin"
-PROGRAMS = ["shim_zoo", "shim_moves", "shim_forks", "shim_errno", "shim_limits", "shim_traps", "example_service"]
-TESTS = ["zoo", "moves", "api", "same", "company", "quiet", "directory", "traps", "versions"]
+INCLUDE = "python3,python3-pytest,gcc,g++,libc6-dev,musl-tools,strace,libjemalloc2,libtcmalloc-minimal4,libfaketime,libfakeroot,make,perl,procps,libcap2-bin"
+PROGRAMS = ["shim_zoo", "shim_moves", "shim_forks", "shim_errno", "shim_limits", "shim_traps", "shim_confined", "example_service"]
+TESTS = ["zoo", "moves", "api", "same", "company", "quiet", "directory", "traps", "traps_built", "versions"]
 LEAST = 215  # tests that have to pass in each, of those
 NOT_INSTALLED = ["clang", "node", "java", "redis", "nginx", "postgres", "git", "go_runs"]
 NOT_IN_A_CHROOT = ["without_tmpfs", "two_containers", "pid_that_is_used_again", "agent_shows"]  # mounts of its own, a running agent

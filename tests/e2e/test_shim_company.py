@@ -9,7 +9,10 @@ import textwrap
 import pytest
 
 from lifesign import clean_environment, wait_until
-from shim_host import SHIM, Host, is_mapped
+from shim_host import CALLS, SHIM, Host, builder, end, is_mapped
+
+
+DEEPBIND = 0x8  # PROCESS_DEEPBIND
 
 
 @pytest.fixture
@@ -21,24 +24,7 @@ def host():
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
-    """build(compiler, text, *flags) -> path of the program."""
-    directory = tmp_path_factory.mktemp("company")
-    made = []
-
-    def build(compiler, text, *flags, suffix=".c"):
-        source = directory / f"p{len(made)}{suffix}"
-        source.write_text(textwrap.dedent(text))
-        program = directory / f"p{len(made)}"
-        made.append(program)
-        subprocess.run([compiler, "-o", program, source, *flags], check=True, cwd=directory)
-        return program
-    return build
-
-
-def end(command, env):
-    process = subprocess.Popen([str(w) for w in command], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = process.communicate(timeout=60)
-    return process.pid, (process.returncode, out.decode(), err.decode())
+    return builder(tmp_path_factory.mktemp("company"))
 
 
 ONCE = """
@@ -211,14 +197,20 @@ def test_however_a_program_was_built_it_ends_the_same(host, build, compiler, fla
     assert host.processes(pid) and host.header.threads_started >= 9
 
 
+OTHERS = {"jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4", "fakeroot": "libfakeroot/libfakeroot-sysv.so",
+          "faketime": "faketime/libfaketimeMT.so.1"}
+
+
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_a_preloaded_allocator_is_no_trouble(host, build, order):
-    found = glob.glob("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2")
-    assert found, "install libjemalloc2"
+@pytest.mark.parametrize("other", OTHERS)
+def test_an_allocator_or_a_liar_that_is_preloaded_too_is_no_trouble(host, build, other, order):
+    found = glob.glob(f"/usr/lib/*-linux-gnu/{OTHERS[other]}")
+    assert found, f"install the package of {OTHERS[other]}"
     program = build("gcc", THREADS, "-pthread")
     preload = f"{found[0]}:{SHIM}" if order == "before" else f"{SHIM}:{found[0]}"
     pid, ended = end([program], host.env({"LD_PRELOAD": preload}))
     assert ended == (0, "8000 3\n", "") and host.processes(pid)
+    assert all(s.op is None or s.op in CALLS for s in host.slots(pid))
 
 
 GO = """
@@ -243,14 +235,22 @@ def test_go_runs_as_ever(host, tmp_path, kind):
     assert bool(host.processes(pid)) == (kind == "cgo")
 
 
-def test_a_library_that_binds_deeply_is_no_trouble(host, build):
+@pytest.mark.parametrize("deeply", [True, False], ids=["deeply", "not"])
+def test_a_library_that_binds_deeply_is_no_trouble_and_is_noted(host, build, deeply):
+    """T25: its calls go past the wrappers; the entry of the process and those of its children say so."""
     library = build("gcc", THREADS.replace("int main(void)", "int run(void)"), "-shared", "-fPIC", "-pthread")
+    mode = "RTLD_NOW | RTLD_DEEPBIND" if deeply else "RTLD_NOW"
     program = build("gcc", f"""
         #define _GNU_SOURCE
         #include <dlfcn.h>
-        int main(void) {{ int (*run)(void) = (int (*)(void))dlsym(dlopen("{library}", RTLD_NOW | RTLD_DEEPBIND), "run"); return run(); }}""", "-ldl")
+        #include <sys/wait.h>
+        #include <unistd.h>
+        int main(void) {{ int (*run)(void) = (int (*)(void))dlsym(dlopen("{library.name}", {mode}), "run");
+            pid_t child = fork(); if (!child) {{ usleep(1); _exit(dlopen("/nonexistent", RTLD_LAZY) != 0); }} waitpid(child, 0, 0);
+            return run(); }}""", "-ldl", f"-Wl,-rpath,{library.parent}")  # found by its caller's own path
     pid, ended = end([program], host.env())
     assert ended == (0, "8000 3\n", "") and host.processes(pid)
+    assert len(host.processes()) >= 2 and all(bool(p.flags & DEEPBIND) == deeply for p in host.processes())
 
 
 def test_redis_under_load_with_its_own_allocator(host, place):

@@ -39,7 +39,7 @@ CAN_WAIT = {
         initgroups getservbyname getservbyname_r getservbyport getservbyport_r getprotobyname getspnam getspnam_r getspent
         res_query res_nsearch res_search getaddrinfo_a __res_context_query __res_context_search getlogin
         getnetbyname gethostent""".split(), NAMES),
-    **dict.fromkeys("""pthread_testcancel pthread_exit pthread_cancel dlopen dlclose sched_yield pthread_mutex_trylock
+    **dict.fromkeys("""pthread_testcancel pthread_exit pthread_cancel dlclose sched_yield pthread_mutex_trylock
         pthread_rwlock_tryrdlock pthread_rwlock_trywrlock sem_trywait shutdown socket bind listen epoll_ctl epoll_create epoll_create1 sem_post
         eventfd_write ioctl tcsetattr tcflush tcsendbreak socketpair io_submit setsockopt getsockopt""".split(), NEVER),
 }

@@ -7,7 +7,7 @@ T02 shim_same, services_*                  T18 agent_sees (scrubbed)            
 T03 T05 install_suites (nightly), *-musl   T19 agent_sees (exec), distrust        T31 T32 here containers, pid reuse
 T04 company go, same static                T20 quiet limits, here limits          T33 moves churn, shim_storms
 T06 shim_traps_built cond versions         T21 quiet, here no_tmpfs               T34 run_segment (a sealed memfd)
-T09 company early constructor              T22 here seccomp, services_syscalls    T35 shim_versions
+T09 company early constructor              T22 here filter, services_syscalls    T35 shim_versions
 T10 here tiny_stacks, moves altstack       T23 agent_sees setuid, here filecap    T42 services_*, T43 T48 tests/bench
 T11 same errno   T12 here cancel           T24 company, shim_traps_built          T45 every file: is_mapped, host.processes
 T13 moves jump   T14 T16 moves, here       T25 shim_traps_built deepbind          T46 here exits
@@ -46,23 +46,33 @@ def end(command, env, **options):
 def same(host, command, **options):
     """(pid under the shim, how it ends), after asserting that it ends so without the shim."""
     plain = end(command, clean_environment(), **options)[1]
-    pid, ended = end(command, host.env(), **options)
-    assert ended == plain
-    assert host.processes(pid), "it ran without the shim"
-    return pid, ended
+    for _ in range(5):  # a start that missed the 20 ms of the hand-over on a busy machine is the same, too, but proves less
+        pid, ended = end(command, host.env(), **options)
+        assert ended == plain
+        if host.processes(pid):
+            return pid, ended
+    raise AssertionError("it ran without the shim")
 
 
 SCENES = {"tiny_stacks": 0, "exit": 11, "underscore_exit": 12, "quick_exit": 13, "abort": -signal.SIGABRT, "exit_in_thread": 14,
-          "last_thread": 0, "killed": -signal.SIGKILL, "vfork_fails": 0, "clone_vm": 0, "close_range": 0, "mutexes": 0,
-          "seccomp_kill": 0, "seccomp_errno": 0, "seccomp_strict": 4}
+          "last_thread": 0, "killed": -signal.SIGKILL, "vfork_fails": 0, "clone_vm": 0, "close_range": 0, "mutexes": 0}
+CONFINED = {"kill": 0, "refuse": 0, "strict": 4}
 
 
 @PROGRAMS
 @pytest.mark.parametrize("scene", SCENES)
 def test_it_ends_the_same(host, program, scene):
-    """T10, T14, T16, T17, T22, T28, T46: each scene says what it found, too."""
+    """T10, T14, T16, T17, T28, T46: each scene says what it found, too."""
     _, (status, out) = same(host, [f"{SUPPORT}/{program}", scene])
     assert status == SCENES[scene], out
+
+
+@pytest.mark.parametrize("program", ["shim_confined", "shim_confined-musl"])
+@pytest.mark.parametrize("scene", CONFINED)
+def test_under_a_filter_of_its_own_it_ends_the_same(host, program, scene):
+    """T22: all that the constructor has asked for is forbidden from then on, new threads and children included."""
+    _, (status, out) = same(host, [f"{SUPPORT}/{program}", scene])
+    assert status == CONFINED[scene] and "confined -1" not in out, out
 
 
 @PROGRAMS

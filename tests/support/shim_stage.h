@@ -28,7 +28,7 @@ struct scene {
 static int silent[2]; /* a pipe that says nothing until a scene wants it */
 static char byte_;
 
-static void step(const char *name)
+__attribute__((unused)) static void step(const char *name)
 {
 	char line[64];
 	int bytes = snprintf(line, sizeof(line), "%s %ld\n", name, syscall(SYS_gettid));

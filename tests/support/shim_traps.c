@@ -4,56 +4,20 @@
  * What is awkward in one process: shim_traps WHAT prints the same and ends the same with and without the
  * shim; see test_shim_traps.py, which also names the traps.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
-#include "shim_stage.h"
+#include "shim_results.h"
 
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
 #endif
 
 #define CLOSE_RANGE 436 /* SYS_close_range of every architecture; older headers have none */
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-static long say(const char *what, long value)
-{
-	char line[64];
-
-	write(1, line, (size_t)snprintf(line, sizeof(line), "%s %ld\n", what, value));
-	return value;
-}
-
-/* Wrapped calls of every kind that end at once. */
-static int call_all(void)
-{
-	int good = poll(NULL, 0, 0) == 0;
-
-	good += read(-1, &byte_, 1) == -1 && errno == EBADF;
-	good += pthread_mutex_lock(&lock) == 0 && pthread_mutex_unlock(&lock) == 0;
-	good += waitpid(-1, NULL, WNOHANG) <= 0;
-	return good;
-}
-
-static int status_of(pid_t child)
-{
-	int status = -1;
-
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
-}
 
 /* ---- stacks (T10) */
 
@@ -77,7 +41,8 @@ static void handle(int number)
 static void *on_tiny_stack(void *unused)
 {
 	size_t bytes = 2 * least_signal_stack();
-	stack_t stack = {.ss_sp = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), .ss_size = bytes};
+	stack_t stack = {.ss_sp = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		.ss_size = bytes};
 
 	sigaltstack(&stack, NULL);
 	for (int i = 0; i < 100; i++) {
@@ -96,7 +61,8 @@ static void scene_tiny_stacks(void)
 
 	sigaction(SIGUSR1, &action, NULL);
 	pthread_attr_init(&tiny);
-	say("set", pthread_attr_setstacksize(&tiny, (size_t)sysconf(_SC_THREAD_STACK_MIN) + least_signal_stack()));
+	say("set",
+		pthread_attr_setstacksize(&tiny, (size_t)sysconf(_SC_THREAD_STACK_MIN) + least_signal_stack()));
 	for (int i = 0; i < 20; i++)
 		say("made", pthread_create(&thread[i], &tiny, on_tiny_stack, NULL));
 	for (int i = 0; i < 20; i++)
@@ -300,90 +266,13 @@ static void scene_mutexes(void)
 	static const int protocols[] = {PTHREAD_PRIO_NONE, PTHREAD_PRIO_INHERIT};
 
 	for (unsigned i = 0; i < 3 * 2 * 2 * 2; i++) {
-		pthread_mutex_t mutex =
-			made(types[i % 3], protocols[i / 3 % 2], i / 6 % 2 ? PTHREAD_PROCESS_SHARED : PTHREAD_PROCESS_PRIVATE,
-				i / 12 ? PTHREAD_MUTEX_ROBUST : PTHREAD_MUTEX_STALLED);
+		pthread_mutex_t mutex = made(types[i % 3], protocols[i / 3 % 2],
+			i / 6 % 2 ? PTHREAD_PROCESS_SHARED : PTHREAD_PROCESS_PRIVATE,
+			i / 12 ? PTHREAD_MUTEX_ROBUST : PTHREAD_MUTEX_STALLED);
 
 		say("mutex", (long)i);
 		try_mutex(&mutex);
 	}
-}
-
-/* ---- confined later (T22) */
-
-struct filter_step {
-	uint16_t code;
-	uint8_t yes, no;
-	uint32_t value;
-};
-/* of linux/filter.h and linux/seccomp.h, which musl's compiler does not find */
-enum { LOAD_WORD = 0x20, JUMP_IF_EQUAL = 0x15, RETURN = 0x06, FILTER_MODE = 2, STRICT_MODE = 1 };
-#define KILL_PROCESS 0x80000000u
-#define RETURN_ERRNO 0x00050000u
-#define ALLOW 0x7fff0000u
-
-static void confine(uint32_t verdict)
-{
-	static const uint32_t denied[] = {SYS_gettid, SYS_getpid, SYS_getppid, SYS_socket, SYS_connect, SYS_recvmsg, SYS_openat,
-		SYS_clock_gettime, SYS_memfd_create, SYS_fcntl, SYS_prctl};
-	struct filter_step code[64] = {{LOAD_WORD, 0, 0, 0}};
-	struct {
-		unsigned short count;
-		struct filter_step *code;
-	} program = {1, code};
-
-	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
-		code[program.count++] = (struct filter_step){JUMP_IF_EQUAL, 0, 1, denied[i]};
-		code[program.count++] = (struct filter_step){RETURN, 0, 0, verdict};
-	}
-	code[program.count++] = (struct filter_step){RETURN, 0, 0, ALLOW};
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	say("confined", prctl(PR_SET_SECCOMP, FILTER_MODE, &program));
-}
-
-static void *call_in_thread(void *unused)
-{
-	call_all();
-	return unused;
-}
-
-static void live_confined(uint32_t verdict)
-{
-	pthread_t thread;
-
-	call_all();
-	confine(verdict);
-	for (int i = 0; i < 5; i++) {
-		say("create", pthread_create(&thread, NULL, call_in_thread, NULL));
-		say("join", pthread_join(thread, NULL));
-	}
-	pid_t child = fork();
-
-	if (child == 0)
-		_exit(call_all());
-	say("child", status_of(child));
-	say("calls", call_all());
-}
-
-static void scene_seccomp_kill(void)
-{
-	live_confined(KILL_PROCESS);
-}
-
-static void scene_seccomp_errno(void)
-{
-	live_confined(RETURN_ERRNO | EPERM);
-}
-
-/* seccomp's oldest mode: read, write, exit, sigreturn and nothing else. */
-static void scene_seccomp_strict(void)
-{
-	call_all();
-	prctl(PR_SET_SECCOMP, STRICT_MODE);
-	for (int i = 0; i < 100; i++)
-		read(-1, &byte_, 1);
-	write(1, "strict\n", 7);
-	syscall(SYS_exit, 4);
 }
 
 /* A daemon that has gone into a root of its own as nobody, forks: the child needs no name to be seen. */
@@ -416,9 +305,6 @@ static const struct scene scenes[] = {
 	SCENE(clone_vm),
 	SCENE(close_range),
 	SCENE(mutexes),
-	SCENE(seccomp_kill),
-	SCENE(seccomp_errno),
-	SCENE(seccomp_strict),
 	SCENE(chroot),
 };
 

@@ -284,6 +284,8 @@ struct animal {
 #define ROW(call, ...) {#call, wait_in_##call, 0, 0, 0},
 static struct animal animals[] = {ANIMALS(ROW) ANIMALS_OF_GLIBC(ROW) ANIMALS_OF_LATER_GLIBC(ROW)};
 
+#include "shim_zoo_cancel.h"
+
 static void clean_up(void *cleaned)
 {
 	*(_Atomic int *)cleaned = 1;
@@ -358,41 +360,6 @@ static void prepare(void)
 		sched_yield();
 }
 
-static int count_cleaned(void)
-{
-	int count = 0;
-
-	for (size_t i = 0; i < sizeof(animals) / sizeof(animals[0]); i++)
-		count += animals[i].cleaned;
-	return count;
-}
-
-/* Cancels every animal once it waits, and says of each whether it ran its cleanup or stays where it is. */
-static void cancel_all(void)
-{
-	const struct timespec moment = {0, 400000000};
-	int before = -1, now = 0;
-
-	nanosleep(&moment, NULL);
-	for (size_t i = 0; i < sizeof(animals) / sizeof(animals[0]); i++)
-		pthread_cancel(animals[i].thread);
-	while (now != before) {
-		before = now;
-		nanosleep(&moment, NULL);
-		now = count_cleaned();
-	}
-	for (size_t i = 0; i < sizeof(animals) / sizeof(animals[0]); i++)
-		printf("%s %s\n", animals[i].call, animals[i].cleaned ? "cleaned" : "stays");
-	fflush(stdout);
-}
-
-static void give_back(void)
-{
-	semctl(sem_id, 0, IPC_RMID);
-	msgctl(msg_id, IPC_RMID, NULL);
-	msgctl(full_id, IPC_RMID, NULL);
-}
-
 static int is_wanted(const char *call, char **calls)
 {
 	if (!*calls)
@@ -424,6 +391,8 @@ int main(int count, char **arguments)
 		while (read(0, &byte_, 1) > 0)
 			;
 	}
-	give_back();
+	semctl(sem_id, 0, IPC_RMID);
+	msgctl(msg_id, IPC_RMID, NULL);
+	msgctl(full_id, IPC_RMID, NULL);
 	_exit(0);
 }

@@ -196,7 +196,8 @@ static void check_wider(struct recording *recording, int old)
 {
 	struct recording wider = *recording;
 	const struct segment_header *header = (const struct segment_header *)recording->memory;
-	size_t process_bytes = (size_t)header->process_count * WIDER, slot_bytes = (size_t)header->slot_count * WIDER;
+	size_t process_bytes = (size_t)header->process_count * WIDER,
+	       slot_bytes = (size_t)header->slot_count * WIDER;
 	int fd;
 
 	(void)old;
@@ -211,9 +212,10 @@ static void check_wider(struct recording *recording, int old)
 	head->process_offset = head->header_bytes;
 	head->slot_offset = head->process_offset + process_bytes;
 	head->segment_bytes = wider.bytes;
-	spread(wider.memory + head->process_offset, recording->memory + header->process_offset, header->process_count,
-		header->process_bytes);
-	spread(wider.memory + head->slot_offset, recording->memory + header->slot_offset, header->slot_count, header->slot_bytes);
+	spread(wider.memory + head->process_offset, recording->memory + header->process_offset,
+		header->process_count, header->process_bytes);
+	spread(wider.memory + head->slot_offset, recording->memory + header->slot_offset, header->slot_count,
+		header->slot_bytes);
 	expect_read(fd, &wider);
 	drop(&wider, fd);
 }
