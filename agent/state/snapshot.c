@@ -16,11 +16,12 @@
 
 #if defined(__SANITIZE_THREAD__) /* the sanitizer does not see through liburcu's membarrier(2) */
 #include <sanitizer/tsan_interface.h>
-#define READ_ENDS_BEFORE(address) __tsan_release(address)
-#define READS_ENDED(address) __tsan_acquire(address)
+static char grace; /* an address of its own: an atomic store to it would wipe out what readers left there */
+#define READ_ENDS() __tsan_release(&grace)
+#define READS_ENDED() __tsan_acquire(&grace)
 #else
-#define READ_ENDS_BEFORE(address) ((void)(address))
-#define READS_ENDED(address) ((void)(address))
+#define READ_ENDS() ((void)0)
+#define READS_ENDED() ((void)0)
 #endif
 
 enum { SEAT_NAME = 64, BUCKETS = 1024 };
@@ -100,6 +101,16 @@ static struct snapshot_seat *find(const char *name, size_t length)
 	return NULL;
 }
 
+static bool was_closed_just_now(const char *name)
+{
+	const struct snapshot_seat *seat = retired_seats;
+
+	while (seat && strcmp(seat->name, name) != 0)
+		seat = seat->retired;
+	return seat;
+}
+
+/* A reader that came past a closed seat must not meet its name again further on: such readers are waited for. */
 struct snapshot_seat *snapshot_seat_open(const char *name)
 {
 	size_t length = strlen(name);
@@ -107,6 +118,8 @@ struct snapshot_seat *snapshot_seat_open(const char *name)
 
 	if (length == 0 || length >= SEAT_NAME || find(name, length))
 		return NULL;
+	if (was_closed_just_now(name))
+		snapshot_settle();
 	seat = calloc(1, sizeof *seat);
 	if (!seat)
 		return NULL;
@@ -169,7 +182,7 @@ void snapshot_settle(void)
 	if (!retired_snapshots && !retired_seats)
 		return;
 	urcu_memb_synchronize_rcu();
-	READS_ENDED(&seats);
+	READS_ENDED();
 	while (retired_seats) {
 		struct snapshot_seat *seat = retired_seats;
 
@@ -239,7 +252,7 @@ void snapshot_hold(void)
 
 void snapshot_release(void)
 {
-	READ_ENDS_BEFORE(&seats);
+	READ_ENDS();
 	urcu_memb_read_unlock();
 }
 
@@ -262,6 +275,11 @@ struct snapshot *snapshot_root(void)
 	struct snapshot_seat *only = __atomic_load_n(&shown, __ATOMIC_ACQUIRE) == 1 ? snapshot_next(NULL) : NULL;
 
 	return only ? snapshot_at(only) : FOLLOW(root);
+}
+
+struct snapshot *snapshot_whole(void)
+{
+	return FOLLOW(root);
 }
 
 struct snapshot *snapshot_find(const char *name, size_t length)

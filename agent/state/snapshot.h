@@ -135,7 +135,7 @@ struct snapshot *snapshot_new(unsigned processes, unsigned threads);
 struct snapshot_seat;
 
 /* A new place under `name` (unique, 1 to 63 bytes), invisible until something is published there. NULL: no memory,
- * or the name is taken. */
+ * or the name is taken. Settles when the name was closed since the last snapshot_settle. */
 struct snapshot_seat *snapshot_seat_open(const char *name);
 
 /* The place and what was published there disappear for readers that come from now on. */
@@ -173,6 +173,9 @@ void snapshot_release(void);
 
 /* The whole: the only service when there is one, else what snapshot_publish_root was given. NULL: nothing yet. */
 struct snapshot *snapshot_root(void);
+
+/* What snapshot_publish_root was given, however many services there are. NULL: nothing yet, and always with `run`. */
+struct snapshot *snapshot_whole(void);
 
 /* The service of that name, NULL when there is none. */
 struct snapshot *snapshot_find(const char *name, size_t length);
