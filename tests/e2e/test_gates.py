@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # ctest: timeout=120
 """Who keeps a whole process from running is told as that, gates readiness after 2 s, and kills nothing."""
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # ctest: timeout=60
 """A service that lives in another network than its agent."""
 import os
@@ -12,8 +13,11 @@ def test_listeners_of_another_network_are_shown_with_their_queues(run):
     assert os.readlink(f"/proc/{main}/ns/net") != os.readlink("/proc/self/ns/net")
     with open(f"/proc/{main}/maps") as maps:
         assert "liblifesign" in maps.read()
-    shown = {row["address"]: row for row in started.status()["listeners"]}
-    assert shown["0.0.0.0:7777"]["backlog"] == 511 and shown["0.0.0.0:7777"]["pid"] == main
+
+    def shown():
+        return {row["address"]: row for row in started.status()["listeners"]}.get("0.0.0.0:7777")
+    row = wait_until(shown, 10, started.status)
+    assert row["backlog"] == 511 and row["pid"] == main
     with open("/proc/self/net/tcp") as ours:
         assert not [line for line in ours if ":1E61 00000000:0000 0A" in line]
-    assert [t["role"] for t in started.threads(main) if t["tid"] == main] == ["loop"]
+    wait_until(lambda: [t["role"] for t in started.threads(main) if t["tid"] == main] == ["loop"], 10, started.status)
