@@ -1,5 +1,5 @@
-# SPDX-License-Identifier: Apache-2.0
 # ctest: timeout=120
+# SPDX-License-Identifier: Apache-2.0
 """Who keeps a whole process from running is told as that, gates readiness after 2 s, and kills nothing."""
 import ctypes
 import os

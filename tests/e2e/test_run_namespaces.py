@@ -1,5 +1,5 @@
-# SPDX-License-Identifier: Apache-2.0
 # ctest: timeout=60
+# SPDX-License-Identifier: Apache-2.0
 """A service that lives in another network than its agent."""
 import os
 
