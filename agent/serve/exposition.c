@@ -39,10 +39,22 @@ void sheet_begin_metric(struct sheet *sheet, const struct metric *metric)
 		write_comment(sheet, "UNIT", metric->unit);
 }
 
+/* How many of the first bytes stand for themselves. */
+static size_t count_plain(const char *value)
+{
+	size_t count = 0;
+
+	while (value[count] >= ' ' && value[count] <= '~' && value[count] != '"' && value[count] != '\\')
+		count++;
+	return count;
+}
+
 static void write_value(struct buf *out, const char *value)
 {
-	size_t left = strlen(value);
+	size_t plain = count_plain(value), left = strlen(value + plain);
 
+	buf_add(out, value, plain);
+	value += plain;
 	while (left > 0) {
 		size_t bytes = utf8_character(value, left);
 

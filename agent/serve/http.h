@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One listener and its HTTP thread. The only room that knows libmicrohttpd.
+ * One listener and its HTTP thread. Only http.c and answer.c know libmicrohttpd.
  */
 #ifndef LS_HTTP_H
 #define LS_HTTP_H
@@ -36,8 +36,5 @@ int http_open(struct http_listener *listener, const struct http_service *service
 
 /* Stops accepting, ends every connection and the thread; does nothing to one that is closed. */
 void http_close(struct http_listener *listener);
-
-/* Destructor of snapshot.rendered[]. */
-void http_destroy_rendered(void *rendered);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "base/json.h"
 #include "serve/render.h"
+#include "serve/roll.h"
 
 static void write_service(struct json *json, const struct standing *standing)
 {
@@ -25,17 +26,23 @@ static void write_service(struct json *json, const struct standing *standing)
 void render_services(struct reply *reply, const struct standing *standing, const struct request *request,
 	const struct render_setup *setup)
 {
+	struct roll roll;
 	struct json json;
 
-	(void)request; /* nothing in it is only for some */
-	(void)setup;
+	(void)setup; /* nothing in it is only for some */
 	reply->code = 200;
 	reply->content_type = "application/json";
+	if (!roll_call(&roll, standing, request)) {
+		reply->body.failed = true;
+		return;
+	}
 	json_start(&json, &reply->body);
 	json_array(&json, NULL);
-	if (standing->snapshot->service[0])
-		write_service(&json, standing);
+	for (unsigned i = 0; i < roll.count; i++)
+		if (roll.each[i].snapshot->service[0])
+			write_service(&json, &roll.each[i]);
 	json_array_end(&json);
+	roll_end(&roll);
 }
 
 /* 503 only when the sampler itself hangs: then no verdict is worth anything. */

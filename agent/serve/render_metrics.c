@@ -2,6 +2,7 @@
 /*
  * /metrics: a new metric is one row of the table at the end and, unless one fits, one function that puts its
  * samples. Label values come from fixed sets (and the listeners of the service): their number is bounded.
+ * Every family once, with the samples of all services in it.
  */
 #include "serve/render.h"
 
@@ -12,6 +13,7 @@
 
 #include "base/clock.h"
 #include "serve/exposition.h"
+#include "serve/roll.h"
 #include "serve/route.h"
 #include "serve/self.h"
 
@@ -212,9 +214,11 @@ static void put_build(struct sheet *sheet, const struct source *source)
 
 #define AT(field) offsetof(struct snapshot, field)
 #define SELF(field) offsetof(struct self_usage, field)
+#define ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])
 #define LISTENER(field) offsetof(struct snapshot_listener, field)
 
-static const struct metric_row rows[] = {
+/* Of each service, of the agent with all of them, and, without labels as every exporter has them, of its process. */
+static const struct metric_row service_rows[] = {
 	{{"lifesign_live", METRIC_GAUGE, NULL, "1 while livez answers 200."}, put_probe, PROBE_LIVEZ},
 	{{"lifesign_ready", METRIC_GAUGE, NULL, "1 while readyz answers 200."}, put_probe, PROBE_READYZ},
 	{{"lifesign_startup", METRIC_GAUGE, NULL, "1 once start-up is done."}, put_probe, PROBE_STARTUPZ},
@@ -255,6 +259,9 @@ static const struct metric_row rows[] = {
 	{{"lifesign_process_threads", METRIC_GAUGE, NULL, "Threads of the service's processes, seen or not."},
 		put_u32, AT(service_usage.threads)},
 	{{"lifesign_transitions", METRIC_COUNTER, NULL, "Changes of an answer, by probe."}, put_transitions, 0},
+};
+
+static const struct metric_row agent_rows[] = {
 	{{"lifesign_http_requests", METRIC_COUNTER, NULL, "Requests answered, by path and status code."},
 		put_requests, 0},
 	{{"lifesign_agent_sweep_seconds", METRIC_GAUGE, "seconds",
@@ -267,6 +274,9 @@ static const struct metric_row rows[] = {
 		 "Time since the agent's last finished tick."},
 		put_tick_age, 0},
 	{{"lifesign_build", METRIC_INFO, NULL, "Version of lifesign."}, put_build, 0},
+};
+
+static const struct metric_row process_rows[] = {
 	{{"process_cpu_seconds", METRIC_COUNTER, "seconds", "CPU time of the agent."}, put_self,
 		SELF(cpu_seconds)},
 	{{"process_resident_memory_bytes", METRIC_GAUGE, "bytes", "Resident memory of the agent."}, put_self,
@@ -286,24 +296,45 @@ static const char *const content_types[] = {
 	[EXPOSITION_OPENMETRICS_0] = "application/openmetrics-text; version=0.0.1; charset=utf-8",
 };
 
+struct families {
+	const struct metric_row *rows;
+	size_t row_count;
+	const struct standing *each; /* who has samples in it */
+	unsigned count;
+	bool unlabelled;
+};
+
+static void put_families(struct sheet *sheet, struct source *source, const struct families *families)
+{
+	for (size_t row = 0; row < families->row_count; row++) {
+		source->row = &families->rows[row];
+		sheet_begin_metric(sheet, &source->row->metric);
+		for (unsigned i = 0; i < families->count; i++) {
+			source->standing = &families->each[i];
+			source->snapshot = families->each[i].snapshot;
+			sheet->app = families->unlabelled ? NULL : source->snapshot->service;
+			source->row->put(sheet, source);
+		}
+	}
+}
+
 void render_metrics(struct reply *reply, const struct standing *standing, const struct request *request,
 	const struct render_setup *setup)
 {
 	enum exposition exposition = request_exposition(request);
 	struct sheet sheet = {.out = &reply->body, .openmetrics = exposition != EXPOSITION_TEXT};
-	struct source source = {.standing = standing,
-		.snapshot = standing->snapshot,
-		.request_counters = setup->request_counters,
-		.self = self_measure()};
+	struct source source = {.request_counters = setup->request_counters, .self = self_measure()};
+	struct roll roll;
 
 	reply->code = 200;
 	reply->content_type = content_types[exposition];
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		/* of the agent's process, as every exporter has them: without labels */
-		sheet.app = rows[i].put == put_self ? NULL : standing->snapshot->service;
-		sheet_begin_metric(&sheet, &rows[i].metric);
-		source.row = &rows[i];
-		rows[i].put(&sheet, &source);
+	if (!roll_call(&roll, standing, request)) {
+		reply->body.failed = true;
+		return;
 	}
+	put_families(&sheet, &source, &(struct families){ROWS(service_rows), roll.each, roll.count, false});
+	put_families(&sheet, &source, &(struct families){ROWS(agent_rows), &roll.agent, 1, false});
+	put_families(&sheet, &source, &(struct families){ROWS(process_rows), &roll.agent, 1, true});
 	sheet_end(&sheet);
+	roll_end(&roll);
 }

@@ -15,7 +15,7 @@ static const struct route routes[] = {
 	{"/health", {NULL}, READ_METHODS, render_health, ROUTE_HEADERS | ROUTE_DETAILS | ROUTE_SHARED},
 	{"/health/status", {NULL}, READ_METHODS, render_status, ROUTE_HEADERS | ROUTE_DETAILS | ROUTE_SHARED},
 	{"/reload", {NULL}, METHOD_POST, "POST", NULL, ROUTE_UNIX | ROUTE_RELOAD | ROUTE_AGENT},
-	{"/services", {NULL}, READ_METHODS, render_services, ROUTE_SHARED | ROUTE_AGENT},
+	{"/services", {NULL}, READ_METHODS, render_services, ROUTE_AGENT},
 	{"/agent/livez", {NULL}, READ_METHODS, render_agent_livez, ROUTE_SHARED | ROUTE_AGENT},
 };
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "serve/answer.h"
 #include "serve/http.h"
 
 enum {
@@ -127,7 +128,7 @@ static void free_nothing_yet(void)
 {
 	for (unsigned i = 0; service.nothing_yet && i < SNAPSHOT_RENDERED; i++)
 		if (service.nothing_yet->rendered[i])
-			http_destroy_rendered(service.nothing_yet->rendered[i]);
+			answer_destroy_rendered(service.nothing_yet->rendered[i]);
 	free(service.nothing_yet);
 	service.nothing_yet = NULL;
 }
@@ -172,7 +173,7 @@ int serve_start(const struct serve_setup *setup)
 	service.nothing_yet = make_nothing_yet(setup);
 	if (!service.nothing_yet)
 		return -ENOMEM;
-	snapshot_on_free(http_destroy_rendered);
+	snapshot_on_free(answer_destroy_rendered);
 	(void)mallopt(M_MMAP_THRESHOLD, BIG_BYTES); /* else one answer about 8192 threads costs 6 MB for ever */
 	(void)sigfillset(&all);                     /* cannot fail */
 	(void)pthread_sigmask(

@@ -4,7 +4,9 @@
  * Publishes made-up snapshots and serves them: the HTTP side without a service, a shim or a sampler.
  * Prints one line "listen ADDRESS" for each argument (ADDR:PORT, [v6]:PORT, unix:PATH; port 0 = any), then
  * obeys lines on stdin and answers each with "ok": a scenario's name, "threads N", "beat SECONDS" (pretend
- * that the last tick was so long ago), "restart". Arguments --details and --log-requests as the agent's.
+ * that the last tick was so long ago), "restart", "still" (publish no more by the clock). Arguments --details
+ * and --log-requests as the agent's. NAME=SCENARIO, as an argument or a line, is a service of an agent with many
+ * (NAME=gone ends it, --many: none at first); a scenario alone is then that of the whole, at first "nobody".
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -21,12 +23,20 @@
 #include "serve/serve.h"
 #include "state/snapshot.h"
 
-enum { TICK_MS = 100, LINE = 256 };
+enum { TICK_MS = 100, LINE = 256, SERVICES = 2000 };
 
 static struct child_listener listeners[CHILD_LISTENERS];
 static struct serve_setup setup = {.listeners = listeners, .tick_ns = TICK_MS * NS_PER_MS, .service = "demo",
 	.service_version = "1.2.3"};
 static uint64_t counters[SERVE_COUNTERS];
+static struct shown {
+	char name[64];
+	unsigned scenario;
+	struct snapshot_seat *seat;
+} services[SERVICES];
+static unsigned service_count;
+static int whole = -1; /* scenario of the whole; below zero: nothing is published */
+static bool many, still;
 static unsigned thread_count = 3;
 static unsigned reloads; /* atomic: HTTP threads add */
 static int64_t beat_age = -1; /* ns; below zero: beats as it should */
@@ -92,11 +102,19 @@ static void observed(struct snapshot *s)
 	reason(&s->live, REASON_DEADLOCK, HELD_OBSERVE, "would be dead");
 }
 
+/* An agent that no service has joined. */
+static void nobody(struct snapshot *s)
+{
+	s->live.ok = true;
+	reason(&s->ready, REASON_STARTING, HELD_NO, "no service has joined");
+	reason(&s->startup, REASON_STARTING, HELD_NO, "no service has joined");
+}
+
 static const struct {
 	const char *name;
 	void (*fill)(struct snapshot *snapshot);
 } scenarios[] = {{"alive", alive}, {"degraded", degraded}, {"dead", dead}, {"draining", draining},
-	{"two-reasons", two_reasons}, {"starting", starting}, {"observed", observed}};
+	{"two-reasons", two_reasons}, {"starting", starting}, {"observed", observed}, {"nobody", nobody}};
 
 static void fill_thread(struct snapshot_thread *thread, unsigned i, int64_t now)
 {
@@ -132,11 +150,9 @@ static void fill_lists(struct snapshot *s, int64_t now)
 		.from = "ready", .to = "not_ready", .reason = REASON_DRAINING};
 }
 
-static void publish(unsigned scenario)
+static struct snapshot *make(const char *name, unsigned scenario, int64_t now)
 {
-	static struct snapshot_seat *seat; /* owner: main */
 	struct snapshot *s = snapshot_new(2, thread_count);
-	int64_t now = clock_boot_ns();
 
 	if (!s)
 		abort();
@@ -144,7 +160,7 @@ static void publish(unsigned scenario)
 	s->wall = clock_wall_ns();
 	s->tick_ns = setup.tick_ns;
 	s->started = started;
-	(void)snprintf(s->service, sizeof s->service, "%s", setup.service);
+	(void)snprintf(s->service, sizeof s->service, "%s", name);
 	(void)snprintf(s->version, sizeof s->version, "%s", setup.service_version);
 	scenarios[scenario].fill(s);
 	s->workers = (struct worker_counts){.live = 5, .started = 9, .finished = 4, .peak = 6, .by_state = {1, 3, 0, 1}};
@@ -157,11 +173,70 @@ static void publish(unsigned scenario)
 	s->sweep_seconds = 0.00002;
 	s->config_generation = __atomic_load_n(&reloads, __ATOMIC_RELAXED); /* a number on its own */
 	fill_lists(s, now);
-	if (!seat)
-		seat = snapshot_seat_open(setup.service[0] ? setup.service : "demo");
-	snapshot_publish(seat, s);
+	return s;
+}
+
+static void publish(void)
+{
+	int64_t now = clock_boot_ns();
+
+	for (unsigned i = 0; i < service_count; i++)
+		snapshot_publish(services[i].seat, make(services[i].name, services[i].scenario, now));
+	if (many)
+		snapshot_publish_root(make(setup.service, (unsigned)whole, now));
 	snapshot_settle();
 	snapshot_beat(beat_age < 0 ? now : now - beat_age);
+}
+
+static int find_scenario(const char *name)
+{
+	for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++)
+		if (strcmp(name, scenarios[i].name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* Comes, changes, or goes with a scenario below zero. */
+static void set_service(const char *name, int scenario)
+{
+	unsigned i = 0;
+
+	while (i < service_count && strcmp(services[i].name, name) != 0)
+		i++;
+	if (scenario < 0) {
+		snapshot_seat_close(services[i].seat);
+		memmove(&services[i], &services[i + 1], (--service_count - i) * sizeof services[0]);
+		return;
+	}
+	if (i == service_count) {
+		(void)snprintf(services[i].name, sizeof services[i].name, "%s", name);
+		services[service_count++].seat = snapshot_seat_open(name);
+	}
+	services[i].scenario = (unsigned)scenario;
+}
+
+/* NAME=SCENARIO */
+static void set_one_of_many(const char *words)
+{
+	const char *scenario = strchr(words, '=') + 1;
+	char name[64];
+
+	(void)snprintf(name, sizeof name, "%.*s", (int)(scenario - 1 - words), words);
+	many = true;
+	if (whole < 0)
+		whole = find_scenario("nobody");
+	set_service(name, find_scenario(scenario));
+}
+
+static void set_scenario(const char *name)
+{
+	int scenario = find_scenario(name);
+
+	if (scenario < 0)
+		return;
+	whole = scenario;
+	if (!many)
+		set_service(setup.service, scenario);
 }
 
 static int open_unix(const char *path)
@@ -220,30 +295,54 @@ static void count_reload(void)
 	__atomic_fetch_add(&reloads, 1, __ATOMIC_RELAXED); /* a number on its own */
 }
 
-/* -1: nothing published yet. Returns the scenario that holds from now on. */
-static int obey(const char *line, int scenario)
+static void obey(const char *line)
 {
-	for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++)
-		if (strcmp(line, scenarios[i].name) == 0)
-			scenario = (int)i;
+	set_scenario(line);
+	if (strchr(line, '='))
+		set_one_of_many(line);
 	if (strncmp(line, "threads ", 8) == 0)
 		thread_count = (unsigned)atoi(line + 8);
 	if (strncmp(line, "beat ", 5) == 0)
 		beat_age = (int64_t)(atof(line + 5) * NS_PER_SECOND);
+	if (strcmp(line, "still") == 0)
+		still = true;
 	if (strcmp(line, "restart") == 0) {
 		serve_stop();
 		if (serve_start(&setup) != 0)
 			exit(1);
 	}
-	if (scenario >= 0)
-		publish((unsigned)scenario);
+	if (whole >= 0)
+		publish();
 	puts("ok");
-	return scenario;
+}
+
+static void take_argument(const char *word)
+{
+	if (strcmp(word, "--details") == 0)
+		setup.details = true;
+	else if (strcmp(word, "--log-requests") == 0)
+		setup.log_requests = true;
+	else if (strcmp(word, "--many") == 0)
+		many = true, whole = find_scenario("nobody");
+	else if (strchr(word, '='))
+		set_one_of_many(word);
+	else
+		add_listener(word);
+}
+
+/* By the clock; with "still" only the sign of life. */
+static void tick(void)
+{
+	if (whole < 0)
+		return;
+	if (still)
+		snapshot_beat(clock_boot_ns());
+	else
+		publish();
 }
 
 int main(int argc, char **argv)
 {
-	int scenario = -1;
 	char line[LINE];
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
@@ -252,14 +351,10 @@ int main(int argc, char **argv)
 	setup.request_counters = counters;
 	setup.on_reload = count_reload;
 	(void)log_start(LOG_FORMAT_JSON, LOG_LEVEL_INFO, setup.service, NULL);
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--details") == 0)
-			setup.details = true;
-		else if (strcmp(argv[i], "--log-requests") == 0)
-			setup.log_requests = true;
-		else
-			add_listener(argv[i]);
-	}
+	for (int i = 1; i < argc; i++)
+		take_argument(argv[i]);
+	if (whole >= 0)
+		publish();
 	if (serve_start(&setup) != 0)
 		return 1;
 	puts("serving");
@@ -267,14 +362,13 @@ int main(int argc, char **argv)
 		struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 
 		if (poll(&input, 1, TICK_MS) == 0) {
-			if (scenario >= 0)
-				publish((unsigned)scenario);
+			tick();
 			continue;
 		}
 		if (!fgets(line, sizeof line, stdin))
 			break;
 		line[strcspn(line, "\n")] = '\0';
-		scenario = obey(line, scenario);
+		obey(line);
 	}
 	serve_stop();
 	return 0;
