@@ -10,11 +10,13 @@
 #include "raw.h"
 #include "real.h"
 #include "resolve.h"
+#include "slot.h"
 #include "state.h"
 
 #define TID_MAX (1u << 22) /* PID_MAX_LIMIT of the kernel */
 #define CONTROL_BLOCK_GLIBC 1024
 #define CONTROL_BLOCK_MUSL 128
+#define PROCESSES_LOOKED_AT 256 /* for a child that has ended: 1 us; older ones are left to the supervisor */
 #define STACK_MAX (UINT64_C(1) << 30) /* a control block further up is not at the end of this stack */
 
 extern char **__environ __attribute__((weak));
@@ -76,6 +78,30 @@ bool process_register(uint32_t pid, uint32_t parent)
 	shim_own.index = (uint32_t)(entry - shim_segment.processes);
 	__atomic_store_n(&shim_own.state, OWN_READY, __ATOMIC_RELEASE);
 	return true;
+}
+
+/* Only a child's: a pid that is used again within this call would have to be another child of the same parent.
+ */
+void process_bury(uint32_t pid)
+{
+	uint32_t hint = __atomic_load_n(&shim_segment.header->process_hint, __ATOMIC_RELAXED);
+
+	for (uint32_t i = 1; i <= PROCESSES_LOOKED_AT; i++) {
+		struct segment_process *entry =
+			&shim_segment.processes[(hint + HINT_LAG - i) & shim_segment.process_mask];
+		uint64_t claim = __atomic_load_n(&entry->claim, __ATOMIC_ACQUIRE);
+
+		if ((uint32_t)claim != pid || entry->parent != shim_own.pid)
+			continue;
+		if (!__atomic_compare_exchange_n(
+			    &entry->claim, &claim, SEGMENT_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			continue; /* the supervisor was quicker */
+		slot_bury(pid);
+		__atomic_store_n(
+			&entry->stamp, 0, __ATOMIC_RELAXED); /* of nobody until the next owner writes its own */
+		__atomic_store_n(&entry->claim, 0, __ATOMIC_RELEASE); /* partner: the next claim */
+		return;
+	}
 }
 
 /* Its bytes, as libc's thread control block; NULL where pthread_self is not there. */

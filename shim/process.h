@@ -9,8 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Claims that are made at the same time may leave a hint that is behind the latest by so many. */
+#define HINT_LAG 32
+
 /* Claims an entry. False: there is none free, or another thread is at it. */
 bool process_register(uint32_t pid, uint32_t parent);
+/* A child of this process has ended and was waited for: frees its entry, if it is one of the latest. */
+void process_bury(uint32_t pid);
 /* Learns where a thread control block holds the tid, and the clock; in the constructor. */
 void process_learn(uintptr_t vdso);
 /* The calling thread's id. `stale`: the copy in its control block may be another process's. */

@@ -9,6 +9,8 @@
 
 extern int dl_iterate_phdr(int (*)(struct dl_phdr_info *, size_t, void *), void *) __attribute__((weak));
 
+#define HIDDEN 0x8000 /* of a version: not what new programs bind to */
+
 static const char anchor; /* lies in this object and in no other */
 
 static bool holds(const struct resolve_object *object, uintptr_t address, size_t bytes)
@@ -111,7 +113,8 @@ static bool is_named(const struct resolve_object *object, const ElfW(Sym) *symbo
 }
 
 /* The function at symbol number `index`, if it is this one and defined here. */
-static void *function_at(const struct resolve_object *object, uint32_t index, const char *name, bool hidden)
+static void *function_at(
+	const struct resolve_object *object, uint32_t index, const char *name, enum resolve_version wanted)
 {
 	const ElfW(Sym) *symbol = &object->symbols[index];
 
@@ -123,8 +126,10 @@ static void *function_at(const struct resolve_object *object, uint32_t index, co
 	if (object->versions && holds(object, (uintptr_t)&object->versions[index], sizeof(ElfW(Half)))) {
 		ElfW(Half) version = object->versions[index];
 
-		if (version == 0 || ((version & 0x8000) && !hidden))
+		if (version == 0 || ((version & HIDDEN) ? wanted == VERSION_DEFAULT : wanted == VERSION_OLD))
 			return NULL;
+	} else if (wanted == VERSION_OLD) {
+		return NULL;
 	}
 	if (!is_named(object, symbol, name))
 		return NULL;
@@ -135,13 +140,13 @@ static void *function_at(const struct resolve_object *object, uint32_t index, co
 
 /* The chain of one bucket ends with a set low bit, or where the readable memory ends. */
 static void *find_in_chain(const struct resolve_object *object, const uint32_t *chain, uint32_t index,
-	const char *name, uint32_t hash, bool hidden)
+	const char *name, uint32_t hash, enum resolve_version version)
 {
 	for (;; index++, chain++) {
 		if (!holds(object, (uintptr_t)chain, sizeof(*chain)))
 			return NULL;
 		if ((*chain | 1) == (hash | 1)) {
-			void *function = function_at(object, index, name, hidden);
+			void *function = function_at(object, index, name, version);
 
 			if (function)
 				return function;
@@ -151,7 +156,8 @@ static void *find_in_chain(const struct resolve_object *object, const uint32_t *
 	}
 }
 
-static void *find_by_gnu_hash(const struct resolve_object *object, const char *name, uint32_t hash, bool hidden)
+static void *find_by_gnu_hash(
+	const struct resolve_object *object, const char *name, uint32_t hash, enum resolve_version version)
 {
 	const uint32_t *head = object->gnu_hash;
 	uint32_t bucket_count = head[0], first = head[1], bloom_count = head[2], shift = head[3] & 31;
@@ -170,10 +176,10 @@ static void *find_by_gnu_hash(const struct resolve_object *object, const char *n
 
 	if (!holds(object, (uintptr_t)bucket, sizeof(*bucket)) || *bucket < first)
 		return NULL;
-	return find_in_chain(object, &buckets[bucket_count] + (*bucket - first), *bucket, name, hash, hidden);
+	return find_in_chain(object, &buckets[bucket_count] + (*bucket - first), *bucket, name, hash, version);
 }
 
-static void *find_by_hash(const struct resolve_object *object, const char *name, bool hidden)
+static void *find_by_hash(const struct resolve_object *object, const char *name, enum resolve_version version)
 {
 	uint32_t bucket_count = object->hash[0], chain_count = object->hash[1];
 	const uint32_t *buckets = object->hash + 2;
@@ -186,7 +192,7 @@ static void *find_by_hash(const struct resolve_object *object, const char *name,
 	for (uint32_t left = chain_count; left; left--) { /* a longer walk is a circle */
 		if (!*link || *link >= chain_count)
 			return NULL;
-		void *function = function_at(object, *link, name, hidden);
+		void *function = function_at(object, *link, name, version);
 
 		if (function)
 			return function;
@@ -195,18 +201,20 @@ static void *find_by_hash(const struct resolve_object *object, const char *name,
 	return NULL;
 }
 
-void *resolve_find(const struct resolve_object *object, const char *name, uint32_t hash, bool hidden)
+void *resolve_find(
+	const struct resolve_object *object, const char *name, uint32_t hash, enum resolve_version version)
 {
 	if (object->gnu_hash)
-		return find_by_gnu_hash(object, name, hash, hidden);
-	return find_by_hash(object, name, hidden);
+		return find_by_gnu_hash(object, name, hash, version);
+	return find_by_hash(object, name, version);
 }
 
 struct walk {
 	const char *const *names;
 	void **found;
 	size_t count;
-	bool after, hidden; /* which objects and versions this walk takes */
+	bool after; /* which objects and versions this walk takes */
+	enum resolve_version version;
 	bool passed_self;
 };
 
@@ -227,7 +235,7 @@ static int look_into(struct dl_phdr_info *info, size_t bytes, void *walk_)
 	for (size_t i = 0; i < walk->count; i++) {
 		if (!walk->found[i])
 			walk->found[i] = resolve_find(
-				&object, walk->names[i], resolve_hash(walk->names[i]), walk->hidden);
+				&object, walk->names[i], resolve_hash(walk->names[i]), walk->version);
 	}
 	return 0;
 }
@@ -235,16 +243,27 @@ static int look_into(struct dl_phdr_info *info, size_t bytes, void *walk_)
 void resolve_names(const char *const *names, void **found, size_t count)
 {
 	static const struct {
-		bool after, hidden;
-	} walks[] = {{true, false}, {false, false}, {true, true}};
+		bool after;
+		enum resolve_version version;
+	} walks[] = {{true, VERSION_DEFAULT}, {false, VERSION_DEFAULT}, {true, VERSION_ANY}};
 
 	if (!dl_iterate_phdr)
 		return;
 	for (size_t i = 0; i < sizeof(walks) / sizeof(walks[0]); i++) {
-		struct walk walk = {names, found, count, walks[i].after, walks[i].hidden, false};
+		struct walk walk = {names, found, count, walks[i].after, walks[i].version, false};
 
 		dl_iterate_phdr(look_into, &walk);
 	}
+}
+
+void *resolve_old(const char *name)
+{
+	void *found = NULL;
+	struct walk walk = {&name, &found, 1, true, VERSION_OLD, false};
+
+	if (dl_iterate_phdr)
+		dl_iterate_phdr(look_into, &walk);
+	return found;
 }
 
 void *resolve_in_image(uintptr_t image, const char *name)
@@ -262,7 +281,7 @@ void *resolve_in_image(uintptr_t image, const char *name)
 		if (!resolve_open(
 			    &object, image + headers[i].p_offset - headers[i].p_vaddr, headers, file->e_phnum))
 			return NULL;
-		return resolve_find(&object, name, resolve_hash(name), false);
+		return resolve_find(&object, name, resolve_hash(name), VERSION_DEFAULT);
 	}
 	return NULL;
 }

@@ -32,12 +32,15 @@ struct resolve_object {
 /* False: not an object that could hold functions. Every later look stays within its readable segments. */
 bool resolve_open(struct resolve_object *object, uintptr_t bias, const ElfW(Phdr) *headers, size_t count);
 uint32_t resolve_hash(const char *name);
-/* The default version of a function; with `hidden` also one that only old programs bind to. */
-void *resolve_find(const struct resolve_object *object, const char *name, uint32_t hash, bool hidden);
+enum resolve_version { VERSION_DEFAULT, VERSION_ANY, VERSION_OLD }; /* old: only old programs bind to it */
+void *resolve_find(
+	const struct resolve_object *object, const char *name, uint32_t hash, enum resolve_version version);
 
 /* Fills each NULL in found[] from the objects loaded after this one, else from those before it, else
  * with a hidden version; never with a function of this object. */
 void resolve_names(const char *const *names, void **found, size_t count);
+/* The version of a function that only old programs bind to, of an object that has both; NULL without one. */
+void *resolve_old(const char *name);
 /* A function of the kernel's vDSO at `image`, NULL without one. */
 void *resolve_in_image(uintptr_t image, const char *name);
 

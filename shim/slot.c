@@ -22,6 +22,8 @@
 #define OBJECT_BITS 48 /* what fits beside the operation in `container`: a user address */
 #define OBJECT_MASK ((UINT64_C(1) << OBJECT_BITS) - 1)
 
+#define SLOTS_LOOKED_AT 256 /* for those of a child that has ended */
+
 #define EXIT_ROUNDS 3 /* PTHREAD_DESTRUCTOR_ITERATIONS - 1: other keys' destructors still have a slot */
 
 #define NUMBER_OF(number, symbol, ...) CALL_##symbol = number,
@@ -77,6 +79,26 @@ static void give_back(struct segment_slot *slot)
 	/* release: all that was written above is there before another may claim it */
 	if (__atomic_compare_exchange_n(&slot->claim, &claim, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		__atomic_add_fetch(&shim_segment.header->threads_ended, 1, __ATOMIC_RELAXED);
+}
+
+void slot_bury(uint32_t pid)
+{
+	struct segment_header *header = shim_segment.header;
+	uint32_t hint = __atomic_load_n(&header->slot_hint, __ATOMIC_RELAXED);
+
+	for (uint32_t i = 1; i <= SLOTS_LOOKED_AT; i++) {
+		struct segment_slot *slot = &shim_segment.slots[(hint + HINT_LAG - i) & shim_segment.slot_mask];
+		uint64_t claim = __atomic_load_n(&slot->claim, __ATOMIC_ACQUIRE);
+
+		if ((uint32_t)claim != pid || !__atomic_compare_exchange_n(&slot->claim, &claim, SEGMENT_TAKEN,
+						      false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			continue;
+		slot_end(slot);
+		slot->nested = slot->container = 0;
+		slot->tid = 0;
+		__atomic_store_n(&slot->claim, 0, __ATOMIC_RELEASE); /* partner: the next claim */
+		__atomic_add_fetch(&header->threads_ended, 1, __ATOMIC_RELAXED);
+	}
 }
 
 static void describe(struct segment_slot *slot, uint32_t tid, uint64_t start_routine, uint64_t stack_top)

@@ -47,6 +47,8 @@ struct segment_slot *slot_mine(void);
 void slot_claim(uint64_t start_routine);
 /* In the child of fork(): remembers it until its first call. */
 void slot_after_fork(void);
+/* The slots of a child that has ended and was waited for, as far as they are among the latest. */
+void slot_bury(uint32_t pid);
 /* Destructor of the thread's key; frees the slot in the last round. */
 void slot_exit(void *value);
 

@@ -172,5 +172,5 @@ void view_counters(const struct view *view, struct segment_counters *out)
 
 	out->started = load(&header->threads_started);
 	out->ended = load(&header->threads_ended);
-	out->refused = load(&header->threads_refused);
+	out->refused = load(&header->threads_refused) + load(&header->processes_refused); /* a process has a thread */
 }

@@ -220,13 +220,6 @@ enum call_object {
 	    stream, 0, 0)                                                                               \
 	X(148, fflush, CLASS_FD, OBJECT_STREAM, int, (FILE *stream), (stream), stream, 0, 0)            \
 	/* processes */                                                                                 \
-	X(160, waitpid, CLASS_CHILD, OBJECT_PID, pid_t, (pid_t pid, int *status, int how), (pid,        \
-	    status, how), pid, how, (how & WNOHANG) != 0)                                               \
-	X(161, wait, CLASS_CHILD, OBJECT_PID, pid_t, (int *status), (status), -1, 0, 0)                 \
-	X(162, wait3, CLASS_CHILD, OBJECT_PID, pid_t, (int *status, int how, struct rusage *usage),     \
-	    (status, how, usage), -1, how, (how & WNOHANG) != 0)                                        \
-	X(163, wait4, CLASS_CHILD, OBJECT_PID, pid_t, (pid_t pid, int *status, int how,                 \
-	    struct rusage *usage), (pid, status, how, usage), pid, how, (how & WNOHANG) != 0)           \
 	X(164, waitid, CLASS_CHILD, OBJECT_PID, int, (idtype_t type, id_t id, siginfo_t *info,          \
 	    int how), (type, id, info, how), type == P_PID ? (pid_t)id : -1, how,                       \
 	    (how & WNOHANG) != 0)                                                                       \
@@ -286,7 +279,11 @@ enum call_object {
 	X(125, open, CLASS_FILE, OBJECT_ADDRESS)                                                        \
 	X(126, openat, CLASS_FILE, OBJECT_ADDRESS)                                                      \
 	X(127, fcntl, CLASS_FILE, OBJECT_FD)                                                            \
-	X(149, fscanf, CLASS_FD, OBJECT_STREAM)
+	X(149, fscanf, CLASS_FD, OBJECT_STREAM)                                                         \
+	X(160, waitpid, CLASS_CHILD, OBJECT_PID)                                                        \
+	X(161, wait, CLASS_CHILD, OBJECT_PID)                                                           \
+	X(162, wait3, CLASS_CHILD, OBJECT_PID)                                                          \
+	X(163, wait4, CLASS_CHILD, OBJECT_PID)
 
 #define LS_TWINS(X)                                                                                     \
 	/* 64-bit offsets */                                                                            \

@@ -10,8 +10,9 @@
  *
  * Writers. The supervisor makes the segment, writes the header (magic last) and frees what dead
  * processes left behind. A shim claims a process entry and one slot a thread, by compare-and-swap of
- * `claim` from 0, and from then on is the only writer of that entry or slot until it is free again.
- * Nobody else writes. Readers map it read-only.
+ * `claim` from 0, and from then on is the only writer of that entry or slot until it is free again. A shim
+ * whose process has waited for a child's end frees what that child left, as the supervisor does: `claim`
+ * becomes SEGMENT_TAKEN, then 0. Nobody else writes. Readers map it read-only.
  *
  * Guarantees (tests cite them by number):
  *  G1  `call` is an absolute word: 0, or the outermost wrapped call that the thread is inside.
@@ -47,6 +48,8 @@
 #define SEGMENT_SLOTS_DEFAULT 8192
 #define SEGMENT_SLOTS_MIN 64
 #define SEGMENT_SLOTS_MAX 65536
+
+#define SEGMENT_TAKEN UINT64_C(0xffffffff00000000) /* a `claim` of nobody: it is being freed */
 
 /* `call`: the operation in the low 16 bits (a number of calls.h), then flags. */
 #define CALL_OP_MASK UINT64_C(0xffff)

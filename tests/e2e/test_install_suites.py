@@ -44,7 +44,7 @@ def debian_root(request):
 
 def prepare(root):
     """Sources, the shim under test and programs that were built there; the environment that names them."""
-    for name in ("include", "tests"):
+    for name in ("include", "shim", "tests"):
         shutil.copytree(f"{SOURCE}/{name}", f"{root}/src/{name}")
     for directory in ("lib", "support", "bin"):
         os.makedirs(f"{root}/test/{directory}")

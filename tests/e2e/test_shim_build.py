@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The preload object is one that any libc loads: needs nobody, defines what the table says and nothing else."""
+import os
 import re
 import subprocess
 
@@ -19,11 +20,21 @@ def symbols():
 
 def test_it_needs_no_library_and_no_version():
     dynamic = tool("readelf", "-dW")
-    for word in ("NEEDED", "TEXTREL", "RPATH", "RUNPATH", "VERNEED", "VERDEF", "SYMBOLIC"):
+    for word in ("NEEDED", "TEXTREL", "RPATH", "RUNPATH", "VERNEED", "SYMBOLIC"):
         assert word not in dynamic, word
     assert "BIND_NOW" in dynamic and "STATIC_TLS" in dynamic and "NODELETE" in dynamic
     assert "(GNU_HASH)" in dynamic and "(HASH)" in dynamic
-    assert "No version information" in tool("readelf", "-VW")
+    assert "version needs" not in tool("readelf", "-VW").lower()
+
+
+def test_it_defines_two_versions_of_two_names_and_no_others():
+    """T06: a pthread_cond_wait of before glibc 2.3.2 takes another kind of condition. Every other name answers to any version."""
+    if os.uname().machine != "x86_64":
+        assert all("@" not in s["name"] for s in symbols())
+        return
+    versioned = {s["name"] for s in symbols() if "@" in s["name"]}
+    assert versioned == {name + version for name in ("pthread_cond_wait", "pthread_cond_timedwait")
+                         for version in ("@GLIBC_2.2.5", "@@GLIBC_2.3.2")}
 
 
 def test_every_undefined_symbol_is_weak():
@@ -33,7 +44,8 @@ def test_every_undefined_symbol_is_weak():
 
 
 def test_it_exports_the_table_and_nothing_else():
-    assert {s["name"] for s in symbols() if s["section"] != "UND"} == WRAPPED | API
+    assert {s["name"].split("@")[0] for s in symbols() if s["section"] not in ("UND", "ABS")} == WRAPPED | API
+    assert {s["name"] for s in symbols() if s["section"] == "ABS"} <= {"GLIBC_2.2.5", "GLIBC_2.3.2"}
 
 
 def test_its_memory_is_small_and_not_executable():

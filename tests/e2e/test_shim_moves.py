@@ -216,6 +216,24 @@ def test_a_hundred_thousand_threads_leave_no_slot_behind(scene):
     it.end()
 
 
+@pytest.mark.parametrize("libc", ["", "-musl"], ids=["glibc", "musl"])
+@pytest.mark.parametrize("how", ["forks", "exits", "mixed"])
+def test_who_has_waited_for_a_child_frees_what_it_left(libc, how):
+    """Nobody scans here: 64 entries are enough for 3000 children, because their parent frees them."""
+    host = Host(slots=256)
+    try:
+        process = host.start([f"{SUPPORT}/shim_storms{libc}", how, "3000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"8994 done\n" and is_mapped(process.pid)
+        header, threads = host.header, 64 if how == "mixed" else 1
+        assert header.threads_started == 3000 + threads
+        assert (header.processes_refused, header.threads_refused) == (0, 0)
+        assert len(host.processes()) < 8 and len(host.slots()) < 8 + threads
+        process.stdin.close()
+        assert process.wait(10) == 0
+    finally:
+        host.close()
+
+
 def test_threads_without_a_slot_are_counted_and_later_ones_get_one(scene):
     it = scene("overflow", slots=64)
     it.step("full")

@@ -168,13 +168,58 @@ def test_both_versions_of_pthread_create_are_wrapped(host, build):
     assert host.header.threads_started == host.header.threads_ended + 1 == 3
 
 
+TWO_CONDITIONS = """
+    #include <pthread.h>
+    #include <stdio.h>
+    #include <time.h>
+    #include <unistd.h>
+    extern int wait_old(void *, pthread_mutex_t *), signal_old(void *), timed_old(void *, pthread_mutex_t *, const struct timespec *);
+    __asm__(".symver wait_old, pthread_cond_wait@GLIBC_2.2.5");
+    __asm__(".symver timed_old, pthread_cond_timedwait@GLIBC_2.2.5");
+    __asm__(".symver signal_old, pthread_cond_signal@GLIBC_2.2.5");
+    static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER; static pthread_cond_t fresh = PTHREAD_COND_INITIALIZER;
+    static struct { long words[6]; } old; /* what LinuxThreads called PTHREAD_COND_INITIALIZER */
+    static int go_old, go_new; static char b;
+    static void *body(void *u) {
+        pthread_mutex_lock(&m); while (!go_old) wait_old(&old, &m); while (!go_new) pthread_cond_wait(&fresh, &m); pthread_mutex_unlock(&m); return u; }
+    int main(void) {
+        pthread_t t; struct timespec past = {1, 0};
+        pthread_mutex_lock(&m); printf("%d %d\\n", timed_old(&old, &m, &past), pthread_cond_timedwait(&fresh, &m, &past)); fflush(stdout);
+        pthread_mutex_unlock(&m); pthread_create(&t, 0, body, 0); (void)!read(0, &b, 1);
+        pthread_mutex_lock(&m); go_old = 1; signal_old(&old); pthread_mutex_unlock(&m); (void)!read(0, &b, 1);
+        pthread_mutex_lock(&m); go_new = 1; pthread_cond_signal(&fresh); pthread_mutex_unlock(&m);
+        pthread_join(t, 0); puts("done"); return 0; }
+    """
+
+
+def test_conditions_of_before_glibc_2_3_2_and_of_today_in_one_process(host, build):
+    """T06: each reference reaches the function of its own version, and both are seen."""
+    process = host.start([build("gcc", TWO_CONDITIONS, "-pthread")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"110 110\n" and is_mapped(process.pid)
+
+    def waits():
+        return next((s for s in host.slots(process.pid) if s.tid != process.pid and s.op == "pthread_cond_wait"), None)
+    old = wait_until(waits, 5, host.slots)
+    process.stdin.write(b"x")
+    process.stdin.flush()
+    wait_until(lambda: waits() and waits().object != old.object and waits().extra == old.extra, 5, host.slots)
+    process.stdin.write(b"x")
+    process.stdin.flush()
+    assert process.stdout.readline() == b"done\n" and process.wait(10) == 0
+
+
 # ---- the shim built in other ways (T08)
 
 def shim_flags():
     with open(f"{SOURCE}/shim/CMakeLists.txt", encoding="utf-8") as f:
         text = f.read()
-    compile_, link = (re.search(rf"target_{kind}_options\(ls_shim PRIVATE ([^)]*)\)", text).group(1).split() for kind in ("compile", "link"))
+    compile_, link = (re.search(rf"target_{kind}_options\(ls_shim PRIVATE (-{first}[^)]*)\)", text).group(1).split()
+                      for kind, first in (("compile", "O2"), ("link", "nostdlib")))
     return [word for word in compile_ if word != "-O2"], link
+
+
+def versions():
+    return [f"-Wl,--version-script={SOURCE}/shim/versions.map"] if os.uname().machine == "x86_64" else []
 
 
 @pytest.mark.parametrize("compiler,level", [("gcc", "-O0"), ("gcc", "-O1"), ("gcc", "-O3"), ("gcc", "-Os"), ("clang", "-O1"), ("clang", "-O2"),
@@ -184,7 +229,7 @@ def test_however_the_shim_was_compiled_programs_end_the_same(host, tmp_path, com
     shim = tmp_path / "liblifesign.so"
     flags = [word for word in compile_ if compiler == "gcc" or word not in ("-fno-tree-loop-distribute-patterns",)]
     subprocess.run([compiler, "-std=c17", "-D_GNU_SOURCE", f"-I{SOURCE}/include", f"-I{SOURCE}/shim", "-w", level, *flags, "-fPIC",
-                    "-fvisibility=hidden", "-shared", "-o", shim, *glob.glob(f"{SOURCE}/shim/*.c"), *link], check=True)
+                    "-fvisibility=hidden", "-shared", "-o", shim, *glob.glob(f"{SOURCE}/shim/*.c"), *link, *versions()], check=True)
     for command in (["/bin/true"], ["/bin/sh", "-c", "echo $(echo x); exit 3"], [f"{SUPPORT}/shim_errno"]):
         plain = end(command, clean_environment())[1]
         pid, ended = end(command, host.env({"LD_PRELOAD": shim}))

@@ -66,6 +66,15 @@ static void a_name_with_only_hidden_versions_is_found_last(void **state)
 	assert_true(found[0] != NULL || !dlvsym(RTLD_DEFAULT, old[0], "GLIBC_2.2.5"));
 }
 
+static void an_old_version_is_found_where_there_is_one(void **state)
+{
+	(void)state;
+	assert_ptr_equal(
+		resolve_old("pthread_cond_wait"), dlvsym(RTLD_DEFAULT, "pthread_cond_wait", "GLIBC_2.2.5"));
+	assert_null(resolve_old("read")); /* has one version */
+	assert_null(resolve_old("no_such_function"));
+}
+
 static int open_libc(struct dl_phdr_info *info, size_t bytes, void *object)
 {
 	(void)bytes;
@@ -85,12 +94,13 @@ static void both_kinds_of_hash_table_give_the_same(void **state)
 	by_gnu.hash = NULL;
 	assert_non_null(libc.gnu_hash);
 	for (size_t i = 0; i < NAMES; i++) {
-		void *expected = resolve_find(&by_gnu, names[i], resolve_hash(names[i]), false);
+		void *expected = resolve_find(&by_gnu, names[i], resolve_hash(names[i]), VERSION_DEFAULT);
 
 		assert_non_null(expected);
 		if (libc.hash)
 			assert_ptr_equal(
-				resolve_find(&by_sysv, names[i], resolve_hash(names[i]), false), expected);
+				resolve_find(&by_sysv, names[i], resolve_hash(names[i]), VERSION_DEFAULT),
+				expected);
 	}
 }
 
@@ -129,7 +139,7 @@ static void random_tables_are_bounded(void **state)
 		object.string_bytes = (size_t)rand() % (2 * WORDS * sizeof(uint32_t));
 		object.versions = rand() % 2 ? (const ElfW(Half) *)words : NULL;
 		object.bias = (uintptr_t)words;
-		(void)resolve_find(&object, "read", resolve_hash("read"), round % 3 == 0);
+		(void)resolve_find(&object, "read", resolve_hash("read"), (enum resolve_version)(round % 3));
 	}
 	free(words);
 }
@@ -154,6 +164,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_there_stays_null_and_what_was_there_stays),
 		cmocka_unit_test(data_is_no_function),
 		cmocka_unit_test(a_name_with_only_hidden_versions_is_found_last),
+		cmocka_unit_test(an_old_version_is_found_where_there_is_one),
 		cmocka_unit_test(both_kinds_of_hash_table_give_the_same),
 		cmocka_unit_test(an_object_without_tables_is_none),
 		cmocka_unit_test(random_tables_are_bounded),

@@ -285,9 +285,62 @@ static void g5_no_two_threads_ever_share_a_slot(void **state)
 	assert_int_equal(segment->threads_started, segment->threads_ended + 1);
 }
 
+enum { CHILD = 12345, NEPHEW = 12346 };
+
+/* As a child of this process, or of another one, leaves it. */
+static void leave(uint32_t entry, uint32_t slot, uint32_t pid, uint32_t parent)
+{
+	shim_segment.processes[entry] = (struct segment_process){
+		.claim = UINT64_C(7) << 32 | pid, .parent = parent, .stamp = 9, .generation = 7};
+	shim_segment.slots[slot] = (struct segment_slot){.claim = UINT64_C(8) << 32 | pid,
+		.call = OP_READ,
+		.entries = 5,
+		.base = 2,
+		.tid = pid,
+		.process = entry};
+}
+
+static void what_a_child_left_is_free_once_it_was_waited_for(void **state)
+{
+	struct segment_slot *own = slot_mine();
+	const struct segment_slot *left = &shim_segment.slots[20];
+
+	(void)state;
+	segment->process_hint = segment->slot_hint = 21;
+	leave(20, 20, CHILD, (uint32_t)getpid());
+	leave(19, 19, NEPHEW, (uint32_t)getppid());
+	process_bury(CHILD);
+	assert_true(shim_segment.processes[20].claim == 0 && shim_segment.processes[20].stamp == 0);
+	assert_int_equal(shim_segment.processes[20].generation, 7);
+	assert_true(left->claim == 0 && left->call == 0 && left->tid == 0);
+	assert_true(left->entries == 5 && left->base == 2); /* G2 */
+	assert_int_equal(segment->threads_ended, 1);
+	process_bury(NEPHEW); /* somebody else's child */
+	process_bury((uint32_t)getpid());
+	assert_true((uint32_t)shim_segment.processes[19].claim == NEPHEW &&
+		    (uint32_t)shim_segment.slots[19].claim == NEPHEW);
+	assert_true((uint32_t)own->claim == (uint32_t)getpid() && segment->threads_ended == 1);
+}
+
+static void hints_of_anything_bury_nobody_else(void **state)
+{
+	(void)state;
+	for (uint64_t hint = 0; hint <= UINT32_MAX; hint += 0x01010101) {
+		segment->process_hint = segment->slot_hint = (uint32_t)hint;
+		leave(20, 20, CHILD, (uint32_t)getpid());
+		process_bury(NEPHEW);
+		assert_int_equal((uint32_t)shim_segment.processes[20].claim, CHILD);
+		process_bury(CHILD); /* a table this small is looked at as a whole */
+		assert_true(shim_segment.processes[20].claim == 0 && shim_segment.slots[20].claim == 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			what_a_child_left_is_free_once_it_was_waited_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(hints_of_anything_bury_nobody_else, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_claimed_slot_says_whose_it_is, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_plain_call_is_there_and_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(g3_a_handlers_call_touches_nested_only, set_up, tear_down),
