@@ -180,9 +180,9 @@ static int parse_reply(struct client_reply *reply, size_t used)
 	return 0;
 }
 
-int client_ask(const struct client_place *place, const char *method, const char *path, struct client_reply *out)
+int client_ask_by(const struct client_place *place, const char *method, const char *path, int64_t deadline,
+	struct client_reply *out)
 {
-	int64_t deadline = clock_mono_ns() + CLIENT_MS * NS_PER_MS;
 	struct client_reply reply = {0};
 	char request[1024];
 	size_t used = 0;
@@ -190,9 +190,9 @@ int client_ask(const struct client_place *place, const char *method, const char 
 
 	if (fd < 0)
 		return fd;
-	result = snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n%s\r\n",
-		method, path, place->host,
-		strcmp(method, "POST") ? "" : "Content-Length: 0\r\n"); /* fits: hosts are short */
+	result = snprintf(request, sizeof(request),
+		"%s %s%s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n%s\r\n", method, place->prefix, path,
+		place->host, strcmp(method, "POST") ? "" : "Content-Length: 0\r\n"); /* fits: hosts are short */
 	result = send_all(fd, request, (size_t)result, deadline);
 	if (!result)
 		result = receive_all(fd, &reply.whole, &used, deadline);
@@ -205,6 +205,20 @@ int client_ask(const struct client_place *place, const char *method, const char 
 	}
 	*out = reply;
 	return 0;
+}
+
+int client_ask(const struct client_place *place, const char *method, const char *path, struct client_reply *out)
+{
+	return client_ask_by(place, method, path, clock_mono_ns() + CLIENT_MS * NS_PER_MS, out);
+}
+
+int client_complain(const struct client_place *place, int error)
+{
+	if (error == -ECONNREFUSED || error == -ENOENT)
+		cli_complain("no agent: %s (%s)", place->name, strerror(-error));
+	else
+		cli_complain("%s does not answer as an agent does (%s)", place->name, strerror(-error));
+	return EXIT_NO_AGENT;
 }
 
 void client_free(struct client_reply *reply)

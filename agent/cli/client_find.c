@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the agent is: --url, then LIFESIGN_LISTEN, then the sockets in DIR. A socket that nobody listens on
- * was left behind by a killed run and is passed over.
+ * was left behind by a killed run and is passed over. A name is first that of a socket, then that of a service
+ * which an agent with many has: nobody's own socket is mistaken for one that joined elsewhere.
  */
 #include "cli/client.h"
 
@@ -17,17 +18,21 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "cli/client_services.h"
 #include "cli/resolve.h"
 
-enum { SERVICES = 64, PROBE_MS = 500 };
+enum { SOCKETS = 64, PROBE_MS = 500 };
 
 struct search {
+	enum client_want want;
 	const char *service, *dir; /* NULL: any; the default */
+	bool named;                /* by --service, not only by a variable that other commands read, too */
 	char default_dir[SETTINGS_PATH];
 	bool listen_tried; /* LIFESIGN_LISTEN named an address that nobody answers on */
-	struct client_place found[SERVICES];
-	char names[SERVICES][SERVICE_NAME_BYTES];
+	struct client_place found[SOCKETS];
+	char names[SOCKETS][SERVICE_NAME_BYTES]; /* of found[]: the socket's */
 	unsigned count, forbidden;
+	int64_t deadline; /* for all that is asked on the way */
 };
 
 static int64_t soon(void)
@@ -166,7 +171,7 @@ static void look_at(struct search *search, const char *dir, const char *name, si
 	struct address address;
 	int result;
 
-	if (search->count == SERVICES || name_bytes >= SERVICE_NAME_BYTES)
+	if (search->count == SOCKETS || name_bytes >= SERVICE_NAME_BYTES)
 		return;
 	if (snprintf(path, sizeof(path), "unix:%s/%.*s.sock", dir, (int)name_bytes, name) >=
 			(int)sizeof(path) ||
@@ -180,7 +185,8 @@ static void look_at(struct search *search, const char *dir, const char *name, si
 	(void)snprintf(search->names[search->count++], SERVICE_NAME_BYTES, "%.*s", (int)name_bytes, name);
 }
 
-static void look_through(struct search *search, const char *dir)
+/* At the sockets in `dir`, or at that of one name. */
+static void look_through(struct search *search, const char *dir, const char *only)
 {
 	DIR *listing = opendir(dir);
 	const struct dirent *entry;
@@ -195,25 +201,19 @@ static void look_through(struct search *search, const char *dir)
 		if (length <= 5 || strcmp(entry->d_name + length - 5, ".sock"))
 			continue;
 		length -= 5;
-		if (search->service &&
-			(strlen(search->service) != length || memcmp(search->service, entry->d_name, length)))
+		if (only && (strlen(only) != length || memcmp(only, entry->d_name, length)))
 			continue;
 		look_at(search, dir, entry->d_name, length);
 	}
 	(void)closedir(listing); /* was only read */
 }
 
-static int tell_several(struct search *search)
+static int tell_several(struct services *services)
 {
-	char list[512] = "";
-	size_t used = 0;
+	char list[512];
 
-	qsort(search->names, search->count, sizeof(search->names[0]),
-		(int (*)(const void *, const void *))strcmp);
-	for (unsigned i = 0; i < search->count && used < sizeof(list); i++)
-		used += (size_t)snprintf(
-			list + used, sizeof(list) - used, "%s%s", used ? ", " : "", search->names[i]);
-	cli_complain("%u services here (%s): pick one by --service NAME", search->count, list);
+	services_join(services, list, sizeof(list));
+	cli_complain("%u services here (%s): pick one by --service NAME", services->count, list);
 	return EXIT_USAGE;
 }
 
@@ -262,32 +262,137 @@ static int set_dir(struct search *search, const char *option, const char *const 
 	return 0;
 }
 
-int client_find(
-	const struct cli_words *words, const char *const *environment, bool orders, struct client_place *out)
+/* One agent of several: one that hangs leaves time for the others. */
+static int64_t turn(const struct search *search)
 {
-	struct search *search;
+	int64_t end = soon();
+
+	return end < search->deadline ? end : search->deadline;
+}
+
+/* What the agent does not list, an old one or one that hangs, is known by its socket. */
+static void list_all(struct search *search, struct services *services)
+{
+	for (unsigned i = 0; i < search->count; i++)
+		if (services_add_listed(services, &search->found[i], turn(search)))
+			services_add(services, search->names[i]);
+}
+
+/* No name was given. 0, or EXIT_USAGE after telling the names. */
+static int settle_nameless(const struct search *search, struct client_place *place)
+{
+	struct services services = {.count = 0};
+
+	if (search->want != CLIENT_SERVICE)
+		return 0;
+	if (services_add_listed(&services, place, search->deadline) || services.count < 2)
+		return 0;
+	return tell_several(&services);
+}
+
+/* An agent that --url or LIFESIGN_LISTEN means: the service there, if one was named. */
+static int settle_at(const struct search *search, struct client_place *place)
+{
+	struct services services = {.count = 0};
+	char list[256] = "";
+
+	if (search->want == CLIENT_AGENT)
+		return 0;
+	if (!search->service)
+		return settle_nameless(search, place);
+	if (services_enter(place, search->service, search->deadline) != 0 || !search->named)
+		return 0; /* there it is; or whoever asks next says what is wrong with that agent */
+	(void)services_add_listed(&services, place, search->deadline); /* none: the list is empty */
+	services_join(&services, list, sizeof(list));
+	cli_complain("no service '%s' at %s, which has: %s", search->service, place->name, *list ? list : "none");
+	return EXIT_NO_AGENT;
+}
+
+/* One of several sockets without a name: only when together they have one service. */
+static int pick_from_several(struct search *search, struct client_place *out)
+{
+	struct services services = {.count = 0};
+
+	list_all(search, &services);
+	for (unsigned i = 0; services.count == 1 && i < search->count; i++) {
+		*out = search->found[i];
+		if (services_enter(out, services.names[0], turn(search)) == 1 ||
+			!strcmp(search->names[i], services.names[0]))
+			return 0;
+	}
+	if (!services.count)
+		for (unsigned i = 0; i < search->count; i++)
+			services_add(&services, search->names[i]);
+	return tell_several(&services);
+}
+
+/* The service that was named has no socket of its own: 0, EXIT_USAGE, or EXIT_NO_AGENT. */
+static int enter_one(struct search *search, struct client_place *out)
+{
+	unsigned having = 0;
+
+	look_through(search, search->dir, NULL);
+	for (unsigned i = 0; i < search->count; i++) {
+		struct client_place place = search->found[i];
+
+		if (services_enter(&place, search->service, turn(search)) != 1)
+			continue;
+		if (!having++)
+			*out = place;
+	}
+	if (having < 2)
+		return having ? 0 : tell_none(search);
+	cli_complain("%u agents in %s have a service '%s': pick one by --url", having, search->dir, search->service);
+	return EXIT_USAGE;
+}
+
+static int find_in_dir(struct search *search, struct client_place *out)
+{
+	if (search->dir == search->default_dir && !is_trusted(search->dir))
+		return tell_none(search);
+	look_through(search, search->dir, search->service);
+	if (search->count == 1) {
+		*out = search->found[0];
+		return search->service ? 0 : settle_nameless(search, out);
+	}
+	if (search->service)
+		return enter_one(search, out);
+	return search->count ? pick_from_several(search, out) : tell_none(search);
+}
+
+static int find(struct search *search, const struct cli_words *words, const char *const *environment,
+	struct client_place *out)
+{
+	const char *option = words->options[ASK_SERVICE];
 	int result = -1;
 
+	search->service = pick(option, config_variable(environment, "LIFESIGN_SERVICE"));
+	search->named = option;
 	if (words->options[ASK_URL])
-		return take_url(words->options[ASK_URL], out);
-	search = calloc(1, sizeof(*search));
+		result = take_url(words->options[ASK_URL], out);
+	else if (search->want != CLIENT_AGENT && !option && !words->options[ASK_DIR])
+		result = take_listen(search, config_variable(environment, "LIFESIGN_LISTEN"), out);
+	if (result >= 0)
+		return result ? result : settle_at(search, out);
+	result = set_dir(search, words->options[ASK_DIR], environment);
+	return result ? result : find_in_dir(search, out);
+}
+
+int client_find(const struct cli_words *words, const char *const *environment, enum client_want want,
+	struct client_place *out)
+{
+	struct search *search = calloc(1, sizeof(*search));
+	int result;
+
 	if (!search) {
 		cli_complain("no memory");
 		return EXIT_NO_AGENT;
 	}
-	if (!orders && !words->options[ASK_SERVICE] && !words->options[ASK_DIR])
-		result = take_listen(search, config_variable(environment, "LIFESIGN_LISTEN"), out);
-	if (result < 0) {
-		search->service =
-			pick(words->options[ASK_SERVICE], config_variable(environment, "LIFESIGN_SERVICE"));
-		result = set_dir(search, words->options[ASK_DIR], environment);
-		if (!result && (search->dir != search->default_dir || is_trusted(search->dir)))
-			look_through(search, search->dir);
-		if (!result && search->count == 1)
-			*out = search->found[0];
-		else if (!result)
-			result = search->count ? tell_several(search) : tell_none(search);
-	}
+	search->want = want;
+	search->deadline = clock_mono_ns() + CLIENT_MS * NS_PER_MS;
+	result = find(search, words, environment, out);
+	if (want == CLIENT_AGENT)
+		*out->prefix = 0; /* whatever the service, orders are the agent's */
 	free(search);
 	return result;
 }

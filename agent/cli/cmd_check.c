@@ -105,10 +105,8 @@ static int ask(const struct client_place *place, const char *probe, const struct
 
 	(void)snprintf(path, sizeof(path), "/%s?verbose", probe); /* the longest fits */
 	result = client_ask(place, "GET", path, &reply);
-	if (result == -ECONNREFUSED || result == -ENOENT) {
-		cli_complain("no agent: %s (%s)", place->name, strerror(-result));
-		return EXIT_NO_AGENT;
-	}
+	if (result == -ECONNREFUSED || result == -ENOENT)
+		return client_complain(place, result);
 	if (result) {
 		(void)snprintf(finding.reasons, sizeof(finding.reasons), "no answer (%s)",
 			strerror(-result)); /* short */
@@ -158,6 +156,6 @@ int check_main(int argc, char **argv)
 		probe = find_probe(argv[1]);
 	if (!probe)
 		return EXIT_USAGE;
-	status = client_find(&words, (const char *const *)environ, false, &place);
+	status = client_find(&words, (const char *const *)environ, CLIENT_WORST, &place);
 	return status ? status : ask(&place, probe, &words);
 }

@@ -47,15 +47,6 @@ static int ask_reading(const struct client_place *place, struct reading *out)
 	return 0;
 }
 
-static int complain(const struct client_place *place, int error)
-{
-	if (error == -ECONNREFUSED || error == -ENOENT)
-		cli_complain("no agent: %s (%s)", place->name, strerror(-error));
-	else
-		cli_complain("%s does not answer as an agent does (%s)", place->name, strerror(-error));
-	return EXIT_NO_AGENT;
-}
-
 static int tell(const struct reading *reading)
 {
 	if (*reading->error) {
@@ -75,7 +66,7 @@ static int await_reading(const struct client_place *place, json_int_t before)
 		int result = ask_reading(place, &reading);
 
 		if (result)
-			return complain(place, result);
+			return client_complain(place, result);
 		if (reading.generation != before)
 			return tell(&reading);
 		(void)poll(NULL, 0, PAUSE_MS); /* asked again until the deadline */
@@ -98,14 +89,14 @@ int reload_main(int argc, char **argv)
 		cli_complain("reload takes no words besides options; see 'lifesign help reload'");
 		return EXIT_USAGE;
 	}
-	result = client_find(&words, (const char *const *)environ, true, &place);
+	result = client_find(&words, (const char *const *)environ, CLIENT_AGENT, &place);
 	if (result)
 		return result;
 	result = ask_reading(&place, &before);
 	if (!result)
 		result = client_ask(&place, "POST", "/reload", &reply);
 	if (result)
-		return complain(&place, result);
+		return client_complain(&place, result);
 	if (reply.status / 100 != 2) {
 		cli_complain("%s refused to reload (HTTP %u): it only does so on its unix socket in DIR",
 			place.name, reply.status);

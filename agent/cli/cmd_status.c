@@ -45,15 +45,6 @@ static struct status_screen look_at_screen(const char *const *environment)
 	return screen;
 }
 
-static int complain(const struct client_place *place, int error)
-{
-	if (error == -ECONNREFUSED || error == -ENOENT)
-		cli_complain("no agent: %s (%s)", place->name, strerror(-error));
-	else
-		cli_complain("%s does not answer as an agent does (%s)", place->name, strerror(-error));
-	return EXIT_NO_AGENT;
-}
-
 static int show(
 	const struct client_reply *reply, const struct client_place *place, const struct cli_words *words)
 {
@@ -63,7 +54,7 @@ static int show(
 
 	if (reply->status != 200 || !json_is_object(document)) {
 		json_decref(document);
-		return complain(place, -EPROTO);
+		return client_complain(place, -EPROTO);
 	}
 	if (words->options[STATUS_JSON])
 		printf("%s%s", reply->body,
@@ -81,7 +72,7 @@ static int show_once(const struct client_place *place, const struct cli_words *w
 	int result = client_ask(place, "GET", "/health/status", &reply);
 
 	if (result)
-		return complain(place, result);
+		return client_complain(place, result);
 	result = show(&reply, place, words);
 	client_free(&reply);
 	return result;
@@ -129,7 +120,7 @@ int status_main(int argc, char **argv)
 		cli_complain("status takes no words besides options; see 'lifesign help status'");
 		return EXIT_USAGE;
 	}
-	status = client_find(&words, (const char *const *)environ, false, &place);
+	status = client_find(&words, (const char *const *)environ, CLIENT_SERVICE, &place);
 	if (status)
 		return status;
 	return words.options[STATUS_WATCH] ? watch(&place, &words) : show_once(&place, &words);

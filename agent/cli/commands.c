@@ -5,7 +5,7 @@
 
 #define ASK                                                                                                    \
 	[ASK_URL] = {"url", OPTION_VALUE, "URL", "where the agent answers: http://HOST:PORT or unix:/path"},   \
-	[ASK_SERVICE] = {"service", OPTION_VALUE, "NAME", "which of several services in DIR"},                 \
+	[ASK_SERVICE] = {"service", OPTION_VALUE, "NAME", "which of several services"},                        \
 	[ASK_DIR] = {"dir", OPTION_VALUE, "DIR", "where the agents' unix sockets are"}
 #define ROWS(rows) .options = (rows), .option_count = sizeof(rows) / sizeof((rows)[0])
 
@@ -27,12 +27,14 @@ const struct command commands[] = {
 		"beats a variable, a variable beats the file.",
 		NULL, 0},
 	{"status", status_main, "show verdicts, processes and threads", "[OPTIONS]",
-		"Exits with 0 when the service is alive and ready, 1 when not, 3 without an\nagent.",
+		"Exits with 0 when the service is alive and ready, 1 when not, 3 without an\n"
+		"agent, 64 when there are several services and --service names none.",
 		ROWS(status_options)},
 	{"check", check_main, "ask one probe, for exec probes and HEALTHCHECK",
 		"[OPTIONS] [livez|readyz|startupz]",
 		"livez (the default) exits with 0 unless the service is dead; readyz and startupz\n"
-		"with 0 when ok, 1 when not or when nobody can tell; 3 without an agent.",
+		"with 0 when ok, 1 when not or when nobody can tell; 3 without an agent. Of an\n"
+		"agent with several services the worst of all, unless --service names one.",
 		ROWS(check_options)},
 	{"config", config_main, "check configuration files, print the reference",
 		"check FILE [FILE…] | reference",

@@ -171,7 +171,7 @@ def watch(place, **options):
 def test_watch_prints_blocks_until_it_is_interrupted(place):
     with FakeAgent(f"{place.directory('d')}/orders.sock", status_answers()) as agent:
         page = watch(place)
-        wait_until(lambda: len(agent.requests) >= 3, 10)
+        wait_until(lambda: sum("/health/status" in request for request in agent.requests) >= 3, 10)
         page.send_signal(signal.SIGINT)
         out, _ = page.communicate(timeout=5)
     assert page.returncode == 0
