@@ -4,6 +4,7 @@
 import json
 import os
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -140,12 +141,16 @@ def test_reload_is_the_agents_whatever_the_service(place, agent):
         assert (done.returncode, done.stdout) == (0, "configuration taken over\n")
 
 
-def test_an_agent_that_hangs_hides_no_other(place, agent):
+def test_agents_that_hang_hide_no_other(place, agent):
     agent("orders=alive", "billing=dead")
-    with FakeAgent(f"{place.path}/d/hangs.sock", {"/services": None, "/services/billing/livez": None, "/services/orders/livez": None}):
+    silence = {"/services": None, "/services/billing/livez": None, "/services/orders/livez": None}
+    with ExitStack() as stack:
+        for i in range(3):
+            stack.enter_context(FakeAgent(f"{place.path}/d/hangs-{i}.sock", silence))
         began = time.monotonic()
         assert ask(place, "check", "--service", "orders").returncode == 0
-        assert ask(place, "status").stderr == "lifesign: 3 services here (billing, hangs, orders): pick one by --service NAME\n"
+        assert ask(place, "status").stderr == \
+            "lifesign: 5 services here (billing, hangs-0, hangs-1, hangs-2, orders): pick one by --service NAME\n"
         assert time.monotonic() - began < 6
 
 
