@@ -98,6 +98,8 @@ class Record:
         return self.data[112:128].split(b"\0")[0].decode()
 
     def __repr__(self):
+        if self.kind != "segment_slot":
+            return f"<{self.kind} {self.index} pid {self.pid}>"
         return f"<{self.kind} {self.index} pid {self.pid} {self.op} nested {self.nested_op} entries {self.entries}>"
 
 
