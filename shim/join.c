@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "lifesign/join.h"
 #include "near.h"
 #include "raw.h"
 
@@ -42,26 +43,53 @@ static long number_after(const char *text, const char *word)
 	return -1;
 }
 
-/* True if this process runs under a seccomp filter that its supervisor does not have too. */
-static bool is_confined(long expected_filters)
+struct filters {
+	long mode;  /* 0 none; -1 not known */
+	long count; /* -1: kernels before 5.9 do not tell */
+};
+
+static struct filters filters_of(const char *status_file)
 {
 	char status[STATUS_BYTES];
-	long fd = RAW4(openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
+	long fd = RAW4(openat, AT_FDCWD, status_file, O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd < 0)
-		return expected_filters == 0; /* no /proc: only a caller that knows can say that all is well */
+		return (struct filters){-1, -1};
 	long bytes = RAW3(read, fd, status, sizeof(status) - 1);
 
 	RAW1(close, fd);
 	status[bytes > 0 ? bytes : 0] = 0;
-	long mode = number_after(status, "\nSeccomp:");
-	long filters = number_after(status, "\nSeccomp_filters:");
+	return (struct filters){number_after(status, "\nSeccomp:"), number_after(status, "\nSeccomp_filters:")};
+}
 
-	if (mode <= 0)
+/* True if this process runs under a seccomp filter that its supervisor does not have too. */
+static bool is_confined(long expected_filters)
+{
+	struct filters own = filters_of("/proc/self/status");
+
+	if (own.mode < 0)
+		return expected_filters == 0; /* no /proc: only a caller that knows can say that all is well */
+	if (own.mode == 0)
 		return false;
-	if (filters < 0)
-		filters = 1; /* kernels before 5.9 do not count them */
-	return mode != NEW_SOCKET_MODE || filters > expected_filters;
+	return own.mode != NEW_SOCKET_MODE || (own.count < 0 ? 1 : own.count) > expected_filters;
+}
+
+/*
+ * Nobody who starts us knows the agent's filters. What pid 1 of our pid namespace has, or we as pid 1, is the
+ * profile of a container, which lets its services talk over sockets; a process with more has its own.
+ */
+static bool is_confined_in_container(void)
+{
+	struct filters own = filters_of("/proc/self/status"), first;
+
+	if (own.mode == 0)
+		return false;
+	if (own.mode != NEW_SOCKET_MODE)
+		return true;
+	if (RAW0(getpid) == 1)
+		return false;
+	first = filters_of("/proc/1/status");
+	return first.mode != NEW_SOCKET_MODE || own.count > first.count;
 }
 
 static long milliseconds(void)
@@ -212,9 +240,9 @@ static size_t append(struct sockaddr_un *address, size_t at, const char *text)
 	return *text ? 0 : at;
 }
 
-/* Asks who listens there for a segment. */
-static bool ask(
-	const struct sockaddr_un *address, size_t path_bytes, struct shim_segment *segment, uint32_t *pid)
+/* Asks who listens there for a segment; with a hello where the other side must be told who asks. */
+static bool ask(const struct sockaddr_un *address, size_t path_bytes, const struct join_hello *hello,
+	struct shim_segment *segment, uint32_t *pid)
 {
 	struct segment_grant grant = {0};
 	long start = milliseconds();
@@ -222,6 +250,10 @@ static bool ask(
 
 	if (fd < 0)
 		return false;
+	if (hello && RAW6(sendto, fd, hello, sizeof(*hello), MSG_NOSIGNAL, 0, 0) != sizeof(*hello)) {
+		RAW1(close, fd);
+		return false;
+	}
 	limit(fd, SO_RCVTIMEO, JOIN_MS - (milliseconds() - start));
 	long memory = receive(fd, &grant);
 
@@ -247,15 +279,31 @@ bool join_segment(const char *name, struct shim_segment *segment, uint32_t *pid)
 	near_parse(name, &place);
 	if (end <= 1 || is_confined(place.filters))
 		return false;
-	return join_near(&place, segment, pid) || ask(&address, end, segment, pid);
+	return join_near(&place, segment, pid) || ask(&address, end, NULL, segment, pid);
 }
 
-bool join_directory(const char *directory, struct shim_segment *segment, uint32_t *pid)
+/* The part behind the last slash, cut. */
+static void copy_base(char out[JOIN_TEXT], const char *path)
+{
+	const char *base = path;
+	size_t i = 0;
+
+	for (const char *at = path; *at; at++)
+		base = *at == '/' && at[1] ? at + 1 : base;
+	for (; i < JOIN_TEXT - 1 && base[i]; i++)
+		out[i] = base[i];
+	out[i] = 0;
+}
+
+bool join_directory(const char *directory, const char *service, const char *program, struct shim_segment *segment, uint32_t *pid)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct join_hello hello = {.magic = JOIN_MAGIC, .pid = (uint32_t)RAW0(getpid), .parent = (uint32_t)RAW0(getppid)};
 	size_t end = *directory == '/' ? append(&address, 0, directory) : 0;
 
+	copy_base(hello.service, service ? service : "");
+	copy_base(hello.program, program ? program : "");
 	if (end)
 		end = append(&address, end, SEGMENT_JOIN_PATH);
-	return end && end < sizeof(address.sun_path) && !is_confined(0) && ask(&address, end + 1, segment, pid);
+	return end && end < sizeof(address.sun_path) && !is_confined_in_container() && ask(&address, end + 1, &hello, segment, pid);
 }

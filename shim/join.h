@@ -16,9 +16,10 @@
  * process's as the supervisor sees it. */
 bool join_segment(const char *name, struct shim_segment *segment, uint32_t *pid);
 
-/* `directory` is LIFESIGN_DIR, absolute: asks the socket in it that an agent for many services listens on.
- * Under any seccomp filter it tries nothing: nobody has said which filters are everybody's. */
-bool join_directory(const char *directory, struct shim_segment *segment, uint32_t *pid);
+/* `directory` is LIFESIGN_DIR, absolute: asks the socket in it that an agent for many services listens on, and
+ * says who asks: `service` is LIFESIGN_SERVICE, `program` the name it was started by; NULL without. Under more
+ * seccomp filters than pid 1 of the pid namespace has, it tries nothing. */
+bool join_directory(const char *directory, const char *service, const char *program, struct shim_segment *segment, uint32_t *pid);
 
 /* Checks a mapped segment of so many bytes and fills the places in it. */
 bool join_check(void *base, uint64_t bytes, struct shim_segment *segment);

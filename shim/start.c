@@ -91,7 +91,8 @@ static bool join(struct shim_segment *found, uint32_t *pid)
 		return false;
 	if (name)
 		return join_segment(name, found, pid);
-	return directory && join_directory(directory, found, pid);
+	return directory && join_directory(directory, variable("LIFESIGN_SERVICE"),
+				    (const char *)auxiliary(AT_EXECFN), found, pid);
 }
 
 __attribute__((constructor)) static void start(void)

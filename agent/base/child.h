@@ -44,26 +44,27 @@ struct child_setup {
  * The whole state of one service each time, never a difference: its newest message wins. Version first.
  * `run` has the one service 0, whose descriptors are in the setup. With `agent`, the first message that an
  * agent gets of a service, and each one after a take-over (the service was started anew), carries two
- * descriptors as SCM_RIGHTS, {segment, notebook}; a bare agent gets the notebook twice and looks at neither.
+ * descriptors as SCM_RIGHTS, {segment, notebook}; a bare agent looks at the notebook only.
  */
 enum { SUPERVISOR_NEWS_VERSION = 2 };
 
 enum news_kind {
 	NEWS_STATE, /* the service as it is now; an unknown id is a new one */
 	NEWS_GONE,  /* the service is forgotten: id only */
-	NEWS_AGENT  /* of the agent as a whole: drain_since only */
+	NEWS_AGENT  /* of the agent as a whole: drain_since and reloads only */
 };
 
 struct supervisor_news {
 	uint32_t version;
 	uint32_t kind;            /* enum news_kind */
 	uint32_t service;         /* id; never used again by the same supervisor */
-	uint32_t reserved;
+	uint32_t reloads;         /* NEWS_AGENT: another value asks for the configuration to be read again */
 	char name[SERVICE_NAME_BYTES]; /* unique among the services of the moment; may change (exec of another program) */
 	int32_t main_pid;         /* 0 before COMMAND runs, after it is gone, and in a pid namespace that we do not see */
 	uint8_t main_ended;       /* COMMAND (or the daemon it left behind) is gone for good */
 	uint8_t unseen_pids;      /* its pids mean nothing here: another pid namespace, coverage `slots` */
-	uint8_t reserved1[2];
+	uint8_t named;            /* by LIFESIGN_SERVICE: meant to be a service, whatever it does */
+	uint8_t reserved1;
 	int32_t main_status;      /* wait status when main_ended; 0 when it is not known */
 	int32_t prober_pid;       /* 0 = none: not part of the service */
 	int64_t main_started;     /* CLOCK_BOOTTIME ns of this main process; another value = a new main process */

@@ -109,6 +109,16 @@ static void settle(struct settings *settings, const char *const *environment, st
 	settings->observe = settings->liveness.mode == LIVENESS_OBSERVE;
 }
 
+/* `agent` has a segment for each of its services, which are many. */
+static void set_defaults_of(struct settings *settings, const char *command)
+{
+	enum { SLOTS_OF_MANY = 512 };
+
+	settings_set_defaults(settings);
+	if (strcmp(command, "agent") == 0)
+		settings->slots = SLOTS_OF_MANY;
+}
+
 enum settings_result settings_load(struct settings *out, int argc, char **argv, const char *const *environment,
 	int *first_operand, struct complaints *why)
 {
@@ -116,12 +126,12 @@ enum settings_result settings_load(struct settings *out, int argc, char **argv, 
 	int end;
 
 	memset(why, 0, sizeof(*why));
-	settings_set_defaults(&options);
+	set_defaults_of(&options, argv[0]);
 	end = settings_read_options(&options, argc, argv, first_operand, why);
 	if (end != OPTIONS_END)
 		return end == OPTIONS_HELP ? SETTINGS_HELP : SETTINGS_USAGE;
 
-	settings_set_defaults(&next);
+	set_defaults_of(&next, argv[0]);
 	settings_read_variables(&next, environment, why);
 	if (options.config[0])
 		strcpy(next.config, options.config); /* same size */

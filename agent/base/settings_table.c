@@ -84,7 +84,7 @@ const struct setting settings_table[] = {
 		.fixed = true,
 		.standard_text = "liblifesign.so beside lifesign, else in ../lib"},
 	{.key = "slots",
-		VALUE("slots", "N", "Threads that can be seen at a time; rounded up to a power of two."),
+		VALUE("slots", "N", "Threads that can be seen at a time (`agent`: of each service, 512); rounded up to a power of two."),
 		.variable = "LIFESIGN_SLOTS",
 		.type = SETTING_SLOTS,
 		.least = 64,

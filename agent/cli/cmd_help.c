@@ -7,7 +7,7 @@
 static void print_options(const struct command *command)
 {
 	printf("\nOptions:\n");
-	if (command->main == run_main)
+	if (command->main == run_main || command->main == agent_command_main)
 		settings_print_options();
 	for (unsigned row = 0; row < command->option_count; row++) {
 		const struct option_row *option = &command->options[row];

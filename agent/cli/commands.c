@@ -26,6 +26,13 @@ const struct command commands[] = {
 		"Each option has a variable: --log-format is LIFESIGN_LOG_FORMAT. An option\n"
 		"beats a variable, a variable beats the file.",
 		NULL, 0},
+	{"agent", agent_command_main, "serve every service that joins through --dir (sidecar, node)", "[OPTIONS]",
+		"Starts nothing. A process with LD_PRELOAD=…/liblifesign.so and LIFESIGN_DIR=DIR\n"
+		"joins when it starts; LIFESIGN_SERVICE names it. Its probes are below\n"
+		"/services/NAME/, the list is at /services, the worst of all at the root, and\n"
+		"the agent's own liveness at /agent/livez. TERM ends it (after --drain), HUP\n"
+		"reads the configuration again; services run on.",
+		NULL, 0},
 	{"status", status_main, "show verdicts, processes and threads", "[OPTIONS]",
 		"Exits with 0 when the service is alive and ready, 1 when not, 3 without an\n"
 		"agent, 64 when there are several services and --service names none.",

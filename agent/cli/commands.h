@@ -26,6 +26,7 @@ struct command {
 extern const struct command commands[];
 
 int run_main(int argc, char **argv);
+int agent_command_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int config_main(int argc, char **argv);

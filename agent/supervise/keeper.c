@@ -56,7 +56,7 @@ static void become_agent(struct keeper *keeper, int news)
 	keeper->in_child(keeper->in_child_context);
 	signals_reset_for_agent();
 	setup.news_fd = news;
-	setup.bare = keeper->crashes.bare || setup.segment_fd < 0;
+	setup.bare = keeper->crashes.bare || (setup.segment_fd < 0 && !setup.many);
 	if (setup.bare)
 		setup.segment_fd = -1;
 	_exit(agent_main(&setup));

@@ -10,6 +10,8 @@
 #define NAME "/memfd:lifesign (deleted)"
 enum { MAPS_BYTES = 1 << 20, INODE_FIELD = 5 };
 
+static char maps[MAPS_BYTES]; /* owner: the supervisor's only thread; untouched pages cost nothing */
+
 /* START-END PERMS OFFSET DEV INODE NAME */
 static ino_t inode_of(const char *line)
 {
@@ -22,12 +24,12 @@ static ino_t inode_of(const char *line)
 	return (ino_t)strtoull(line, NULL, 10);
 }
 
-enum mapping mapping_find_in(const char *maps, ino_t inode)
+enum mapping mapping_find_in(const char *text, ino_t inode)
 {
-	for (const char *name = maps; (name = strstr(name, NAME)); name += strlen(NAME)) {
+	for (const char *name = text; (name = strstr(name, NAME)); name += strlen(NAME)) {
 		const char *line = name;
 
-		while (line > maps && line[-1] != '\n')
+		while (line > text && line[-1] != '\n')
 			line--;
 		if (inode_of(line) == inode)
 			return MAPPING_THERE;
@@ -37,7 +39,6 @@ enum mapping mapping_find_in(const char *maps, ino_t inode)
 
 enum mapping mapping_find(pid_t pid, ino_t inode)
 {
-	static char maps[MAPS_BYTES]; /* owner: the supervisor's only thread; untouched pages cost nothing */
 	char path[64];
 	ssize_t got;
 
@@ -47,4 +48,24 @@ enum mapping mapping_find(pid_t pid, ino_t inode)
 	if (got <= 0 || got == sizeof(maps) - 1)
 		return MAPPING_UNKNOWN;
 	return mapping_find_in(maps, inode);
+}
+
+bool mapping_range(pid_t pid, unsigned nth, char range[MAPPING_RANGE])
+{
+	const char *name;
+	ssize_t got;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	got = proc_read(path, maps, sizeof(maps));
+	name = got > 0 ? maps : NULL;
+	for (unsigned i = 0; name && (name = strstr(name, NAME)); i++, name += strlen(NAME)) {
+		const char *line = name;
+
+		while (line > maps && line[-1] != '\n')
+			line--;
+		if (i == nth)
+			return snprintf(range, MAPPING_RANGE, "%.*s", (int)strcspn(line, " "), line) < MAPPING_RANGE;
+	}
+	return false;
 }

@@ -7,6 +7,7 @@
 #ifndef LS_MAPPING_H
 #define LS_MAPPING_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum mapping { MAPPING_UNKNOWN, MAPPING_THERE, MAPPING_GONE };
@@ -16,5 +17,10 @@ enum mapping mapping_find(pid_t pid, ino_t inode);
 
 /* Exposed for the tests: the text of /proc/PID/maps, whole lines only. */
 enum mapping mapping_find_in(const char *maps, ino_t inode);
+
+enum { MAPPING_RANGE = 48 };
+
+/* "START-END" of the nth mapping of a segment in that process, as /proc/PID/map_files names it; false: there is none. */
+bool mapping_range(pid_t pid, unsigned nth, char range[MAPPING_RANGE]);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -61,27 +62,65 @@ static void write_header(const struct segment *segment)
 	write_geometry(segment);
 }
 
+static void lay_out(struct segment *segment, uint32_t slots)
+{
+	segment->slot_count = slots;
+	segment->process_count = count_processes(slots);
+	segment->supervisor = getpid();
+	segment->bytes = SEGMENT_HEADER_BYTES + (size_t)segment->process_count * SEGMENT_PROCESS_BYTES + (size_t)slots * SEGMENT_SLOT_BYTES;
+}
+
+static int map_tables(struct segment *segment)
+{
+	segment->header = mmap(NULL, segment->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
+	if (segment->header == MAP_FAILED) {
+		segment->header = NULL;
+		return -errno;
+	}
+	segment->processes = (struct segment_process *)((char *)segment->header + SEGMENT_HEADER_BYTES);
+	segment->slots = (struct segment_slot *)(segment->processes + segment->process_count);
+	return 0;
+}
+
 int segment_make(struct segment *out, uint32_t slots)
 {
-	struct segment made = {.slot_count = slots, .process_count = count_processes(slots), .created = (uint64_t)clock_boot_ns(),
-		.supervisor = getpid()};
-	size_t processes = (size_t)made.process_count * SEGMENT_PROCESS_BYTES;
+	struct segment made = {.created = (uint64_t)clock_boot_ns()};
+	int ret;
 
-	made.bytes = SEGMENT_HEADER_BYTES + processes + (size_t)slots * SEGMENT_SLOT_BYTES;
+	lay_out(&made, slots);
 	made.fd = make_memory(made.bytes);
 	if (made.fd < 0)
 		return made.fd;
-	made.header = mmap(NULL, made.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, made.fd, 0);
-	if (made.header == MAP_FAILED) {
-		int error = errno;
-
+	ret = map_tables(&made);
+	if (ret < 0) {
 		close(made.fd);
-		return -error;
+		return ret;
 	}
-	made.processes = (struct segment_process *)((char *)made.header + SEGMENT_HEADER_BYTES);
-	made.slots = (struct segment_slot *)((char *)made.processes + processes);
 	write_header(&made);
 	*out = made;
+	return 0;
+}
+
+int segment_adopt(struct segment *out, int fd, uint32_t slots, uint64_t created)
+{
+	struct segment found = {.fd = fd, .created = created};
+	int seals = fcntl(fd, F_GET_SEALS), ret;
+	struct stat status;
+
+	if (slots < SEGMENT_SLOTS_MIN || slots > SEGMENT_SLOTS_MAX || (slots & (slots - 1)) || seals < 0 || !(seals & F_SEAL_SHRINK))
+		return -EPROTO;
+	lay_out(&found, slots);
+	if (fstat(fd, &status) < 0 || (size_t)status.st_size != found.bytes)
+		return -EPROTO;
+	ret = map_tables(&found);
+	if (ret < 0)
+		return ret;
+	if (found.header->magic != SEGMENT_MAGIC || found.header->abi_major != SEGMENT_ABI_MAJOR || found.header->created != created) {
+		segment_unmap(&found);
+		return -EPROTO;
+	}
+	*out = found;
+	segment_keep_geometry(out);
 	return 0;
 }
 

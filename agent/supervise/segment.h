@@ -27,6 +27,10 @@ struct segment {
 /* `slots` a power of two within SEGMENT_SLOTS_MIN … SEGMENT_SLOTS_MAX. */
 int segment_make(struct segment *out, uint32_t slots);
 
+/* A segment that another supervisor made, of so many slots: `fd` is its memory, ours on success. -EPROTO: it is none,
+ * or another one. */
+int segment_adopt(struct segment *out, int fd, uint32_t slots, uint64_t created);
+
 void segment_drop(struct segment *segment);
 
 /* Only the mapping: in a child that shall not write there. */

@@ -11,6 +11,7 @@
 #include "watch/census.h"
 #include "watch/coverage.h"
 #include "watch/history.h"
+#include "watch/reload.h"
 #include "watch/whole.h"
 
 /* A pass over /proc may take this share of the time, however many processes there are. */
@@ -113,6 +114,8 @@ static void take_state(struct fleet *fleet, const struct supervisor_news *news, 
 	if (fleet->common.setup->many)
 		service_rename(fleet->services[index], news->name);
 	fleet->services[index]->news = *news;
+	if (fleet->common.setup->many && news->main_ended && !service_is_settled(fleet->services[index]))
+		remove_service(fleet, index); /* a command that has done its work, not a service that died */
 }
 
 static void take_gone(struct fleet *fleet, const struct supervisor_news *news)
@@ -121,6 +124,16 @@ static void take_gone(struct fleet *fleet, const struct supervisor_news *news)
 
 	if (index < fleet->count && fleet->common.setup->many)
 		remove_service(fleet, index);
+}
+
+static void take_agent(struct fleet *fleet, const struct supervisor_news *news)
+{
+	fleet->common.drain_since = news->drain_since;
+	fleet->root_published = 0;
+	if (news->reloads != fleet->reloads && fleet->reloads_known)
+		reload_request();
+	fleet->reloads = news->reloads;
+	fleet->reloads_known = true;
 }
 
 void fleet_take_news(struct fleet *fleet, const struct supervisor_news *news, const int fds[FLEET_FDS])
@@ -133,7 +146,7 @@ void fleet_take_news(struct fleet *fleet, const struct supervisor_news *news, co
 	else if (own.kind == NEWS_GONE)
 		take_gone(fleet, &own);
 	else if (own.kind == NEWS_AGENT)
-		fleet->common.drain_since = own.drain_since;
+		take_agent(fleet, &own);
 	for (int i = 0; i < FLEET_FDS; i++) {
 		if (fds[i] >= 0)
 			close(fds[i]); /* mapped, where it was of use */

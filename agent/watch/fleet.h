@@ -18,6 +18,8 @@ struct fleet {
 	uint32_t *ids;             /* of services[i] */
 	unsigned count, room;
 	unsigned turn;             /* who is looked at first at the next tick */
+	uint32_t reloads;          /* asked for so far, by the news */
+	bool reloads_known;
 	int64_t census_read, census_cost, root_published;
 };
 

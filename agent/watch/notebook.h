@@ -52,6 +52,7 @@ struct notebook_core {
 	uint32_t live_was_ok, ready_was_ok, startup_was_ok; /* last published, for transitions */
 	uint32_t verdict_was;
 	uint32_t published; /* something was published before */
+	uint32_t listened;  /* it has had a listening socket */
 	uint32_t config_generation;
 	uint64_t transitions[3];
 	/* counters that never fall */

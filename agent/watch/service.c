@@ -173,6 +173,13 @@ void service_read_tree(struct service *service, int32_t owner, int64_t now)
 	service->tree_read = now;
 }
 
+bool service_is_settled(const struct service *service)
+{
+	const struct notebook_core *core = &service->notebook.core;
+
+	return service->news.named || core->listened || (!service->news.main_ended && core->startup != STARTUP_STARTING);
+}
+
 static int64_t for_each_other(const struct service *service, int64_t each)
 {
 	return service->common->services > 1 ? (int64_t)(service->common->services - 1) * each : 0;
@@ -213,6 +220,7 @@ static void look_at_listeners(struct service *service, int64_t now)
 		return;
 	listeners_refresh(&service->listeners, &service->tree, every / 2, now);
 	service->listeners_read = now;
+	service->notebook.core.listened |= service->listeners.count > 0;
 }
 
 void service_look(struct service *service, struct suspects_budget *left, int64_t now)

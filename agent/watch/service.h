@@ -75,6 +75,9 @@ void service_configure(struct service *service);
 
 /* The steps of a tick, in this order. `now` is CLOCK_BOOTTIME ns. */
 void service_sweep(struct service *service, int64_t now);
+/* Is it a service for sure: it listens or has, or was named as one, or has run for a while? The whole is judged by
+ * these; a command that somebody runs beside them comes and goes without a trace. */
+bool service_is_settled(const struct service *service);
 bool service_wants_tree(const struct service *service, int64_t now);
 void service_read_tree(struct service *service, int32_t owner, int64_t now); /* from a census taken now */
 void service_look(struct service *service, struct suspects_budget *left, int64_t now);

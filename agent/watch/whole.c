@@ -19,15 +19,28 @@ static struct answers shown; /* owner: the sampler */
 static const unsigned badness[VERDICT_COUNT] = {
 	[VERDICT_ALIVE] = 0, [VERDICT_UNKNOWN] = 1, [VERDICT_DEGRADED] = 2, [VERDICT_DEAD] = 3};
 
+/* The whole is judged by those that are services for sure, or by all while there is none such. */
+static bool any_settled(const struct fleet *fleet)
+{
+	for (unsigned i = 0; i < fleet->count; i++) {
+		if (service_is_settled(fleet->services[i]))
+			return true;
+	}
+	return false;
+}
+
 /* Without a service nothing is known, nothing is ready and nothing has started. */
 static struct answers sum_up(const struct fleet *fleet)
 {
 	bool any = fleet->count > 0;
+	bool settled_only = any_settled(fleet);
 	struct answers all = {any ? VERDICT_ALIVE : VERDICT_UNKNOWN, true, any, any, fleet->count};
 
 	for (unsigned i = 0; i < fleet->count; i++) {
 		const struct verdicts *one = &fleet->services[i]->verdicts;
 
+		if (settled_only && !service_is_settled(fleet->services[i]))
+			continue;
 		if (badness[one->verdict] > badness[all.verdict])
 			all.verdict = one->verdict;
 		all.live &= one->live_ok;
@@ -57,25 +70,28 @@ static void add_reason(struct snapshot_answer *to, const struct reason *reason, 
 }
 
 /* First what fails, then what is only shown: the list may be too short for all. */
-static void add_reasons(struct snapshot_answer *to, const struct reason_list *from, bool counts, const char *whose)
+static void add_reasons(struct snapshot_answer *to, const struct reason_list *from, bool failing, const char *whose)
 {
 	for (unsigned i = 0; i < from->count; i++) {
-		if ((from->items[i].held == HELD_NO && !from->items[i].minor) == counts)
+		if ((from->items[i].held == HELD_NO && !from->items[i].minor) == failing)
 			add_reason(to, &from->items[i], whose);
 	}
 }
 
 static void fill_reasons(struct snapshot *out, const struct fleet *fleet)
 {
+	bool settled_only = any_settled(fleet);
 	const struct reason none = {.code = REASON_STARTING, .since = fleet->common.setup->run_started};
 
-	for (int counts = 1; counts >= 0; counts--) {
+	for (int failing = 1; failing >= 0; failing--) {
 		for (unsigned i = 0; i < fleet->count; i++) {
 			const struct service *service = fleet->services[i];
 
-			add_reasons(&out->live, &service->verdicts.live, counts, service->name);
-			add_reasons(&out->ready, &service->verdicts.ready, counts, service->name);
-			add_reasons(&out->startup, &service->verdicts.startup, counts, service->name);
+			if (settled_only && !service_is_settled(service))
+				continue;
+			add_reasons(&out->live, &service->verdicts.live, failing, service->name);
+			add_reasons(&out->ready, &service->verdicts.ready, failing, service->name);
+			add_reasons(&out->startup, &service->verdicts.startup, failing, service->name);
 		}
 	}
 	if (fleet->count)

@@ -91,14 +91,14 @@ static void directories_that_are_none_lead_nowhere(void **state)
 	char longest[200];
 
 	(void)state;
-	assert_false(join_directory("", &found, &pid));
-	assert_false(join_directory("relative", &found, &pid));
-	assert_false(join_directory("/", &found, &pid));
-	assert_false(join_directory("/nobody/is/here", &found, &pid));
+	assert_false(join_directory("", NULL, "p", &found, &pid));
+	assert_false(join_directory("relative", NULL, "p", &found, &pid));
+	assert_false(join_directory("/", "s", NULL, &found, &pid));
+	assert_false(join_directory("/nobody/is/here", NULL, NULL, &found, &pid));
 	for (size_t length = 90; length < sizeof(longest); length++) {
 		memset(longest, '/', length);
 		longest[length] = 0;
-		assert_false(join_directory(longest, &found, &pid));
+		assert_false(join_directory(longest, NULL, NULL, &found, &pid));
 	}
 }
 

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervise/members.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "watch/procfs.h"
+
+/* An ended service is shown as such for this long, unless it is started again. */
+#define FORGET_NS (300 * NS_PER_SECOND)
+
+enum { GENERATIONS = 256, EVENTS = 64, LOOKS_A_TICK = 64 };
+
+#define TELL_EVERY_NS (60 * NS_PER_SECOND)
+
+int members_open(struct members *out, unsigned slots)
+{
+	*out = (struct members){.slots = slots, .self = getpid(), .next_id = 1};
+	out->events = epoll_create1(EPOLL_CLOEXEC);
+	return out->events < 0 ? -errno : 0;
+}
+
+void members_close(struct members *members)
+{
+	for (unsigned i = 0; i < members->count; i++) {
+		member_drop(members->all[i]);
+		free(members->all[i]);
+	}
+	free(members->all);
+	free(members->gone);
+	if (members->events >= 0)
+		close(members->events);
+	*members = (struct members){.events = -1};
+}
+
+void members_leave(struct members *members)
+{
+	close(members->events);
+	for (unsigned i = 0; i < members->count; i++) {
+		struct member *member = members->all[i];
+
+		segment_unmap(&member->segment);
+		close(member->segment.fd);
+		close(member->notebook_fd);
+		if (member->pidfd >= 0)
+			close(member->pidfd);
+	}
+}
+
+/* ---- who is it */
+
+/* The nearest ancestor that is of a service; itself first. */
+static struct member *find_kin(const struct members *members, pid_t pid)
+{
+	struct proc_stat stat;
+
+	for (int i = 0; i < GENERATIONS && pid > 0 && pid != members->self; i++) {
+		if (proc_thread_stat(pid, pid, &stat) < 0)
+			return NULL;
+		for (unsigned m = 0; m < members->count; m++) {
+			if (!members->all[m]->ended && member_holds(members->all[m], pid, stat.start_ns))
+				return members->all[m];
+		}
+		pid = stat.parent;
+	}
+	return NULL;
+}
+
+static struct member *find_unseen(const struct members *members, uid_t uid, const struct join_hello *hello)
+{
+	for (unsigned m = 0; m < members->count; m++) {
+		if (member_holds_unseen(members->all[m], uid, hello->parent) || member_holds_unseen(members->all[m], uid, hello->pid))
+			return members->all[m];
+	}
+	return NULL;
+}
+
+static struct member *find_name(const struct members *members, const char *name)
+{
+	for (unsigned m = 0; m < members->count; m++) {
+		if (strcmp(members->all[m]->news.name, name) == 0)
+			return members->all[m];
+	}
+	return NULL;
+}
+
+/* ---- names */
+
+/* NAME, or NAME-2 and so on; 0 is NAME itself. */
+static void number_name(char out[SERVICE_NAME_BYTES], const char *base, unsigned number)
+{
+	char tail[16] = "";
+
+	if (number)
+		(void)snprintf(tail, sizeof(tail), "-%u", number + 1);
+	(void)snprintf(out, SERVICE_NAME_BYTES, "%.*s%s", (int)(SERVICE_NAME_BYTES - 1 - strlen(tail)), base, tail);
+}
+
+/* One that nobody has, or whose owner has ended and was of the same user: that one in `*before`. */
+static void find_free_name(const struct members *members, const char *base, uid_t uid, char out[SERVICE_NAME_BYTES],
+	struct member **before)
+{
+	for (unsigned number = 0;; number++) {
+		number_name(out, base, number);
+		*before = find_name(members, out);
+		if (!*before || ((*before)->ended && (*before)->uid == uid))
+			return;
+	}
+}
+
+static void base_name(const struct join_hello *hello, char out[SERVICE_NAME_BYTES])
+{
+	settings_name_service(out, hello->service[0] ? hello->service : hello->program[0] ? hello->program : "service");
+}
+
+/* ---- joining */
+
+static bool make_room(struct members *members)
+{
+	unsigned room = members->room ? members->room * 2 : 16;
+	struct member **grown;
+
+	if (members->count < members->room)
+		return true;
+	grown = realloc(members->all, room * sizeof(struct member *));
+	if (!grown)
+		return false;
+	members->all = grown;
+	members->room = room;
+	return true;
+}
+
+static unsigned count_of(const struct members *members, uid_t uid)
+{
+	unsigned count = 0;
+
+	for (unsigned m = 0; m < members->count; m++)
+		count += members->all[m]->uid == uid;
+	return count;
+}
+
+/* A stranger may fill his own share, not everybody's. */
+static bool is_too_many(const struct members *members, uid_t uid)
+{
+	return members->count >= MEMBERS || (uid != 0 && uid != geteuid() && count_of(members, uid) >= MEMBERS_OF_A_STRANGER);
+}
+
+static void watch_end(const struct members *members, const struct member *member)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = member->news.service};
+
+	if (member->pidfd >= 0)
+		(void)epoll_ctl(members->events, EPOLL_CTL_ADD, member->pidfd, &event); /* else the tick sees it */
+}
+
+static struct member *refuse(struct members *members, const char *name, int error)
+{
+	int64_t now = clock_mono_ns();
+
+	members->refused++;
+	if (members->refused_told && now - members->refused_told < TELL_EVERY_NS)
+		return NULL;
+	log_event(LOG_LEVEL_WARN, "join", "%s cannot join: %s (%u so far); it runs on, unwatched", name,
+		error == -EDQUOT ? "too many services" : strerror(-error), members->refused);
+	members->refused_told = now;
+	return NULL;
+}
+
+static struct member *add(struct members *members, const struct member_claim *claim)
+{
+	struct member *made = make_room(members) ? malloc(sizeof(*made)) : NULL;
+	int ret = made ? member_make(made, members->next_id, members->slots, claim) : -ENOMEM;
+
+	if (ret < 0) {
+		free(made);
+		return refuse(members, claim->name, ret);
+	}
+	members->next_id++;
+	members->all[members->count++] = made;
+	log_event(LOG_LEVEL_INFO, "join", "%s has joined (pid %d, user %u)", made->news.name, claim->pid, claim->uid);
+	return made;
+}
+
+static struct member *take_over(struct members *members, struct member *before, const struct member_claim *claim)
+{
+	int ret = member_take_over(before, members->slots, claim);
+
+	if (ret < 0)
+		return refuse(members, claim->name, ret);
+	log_event(LOG_LEVEL_INFO, "join", "%s was started anew (pid %d)", before->news.name, claim->pid);
+	return before;
+}
+
+static struct member *begin(struct members *members, struct member_claim *claim, const struct join_hello *hello)
+{
+	char base[SERVICE_NAME_BYTES], name[SERVICE_NAME_BYTES];
+	struct member *before, *member;
+
+	base_name(hello, base);
+	find_free_name(members, base, claim->uid, name, &before);
+	claim->name = name;
+	claim->named = hello->service[0] && strcmp(name, base) == 0;
+	if (!before && is_too_many(members, claim->uid))
+		member = refuse(members, name, -EDQUOT);
+	else
+		member = before ? take_over(members, before, claim) : add(members, claim);
+	if (!member && claim->pidfd >= 0)
+		close(claim->pidfd);
+	else if (member)
+		watch_end(members, member);
+	return member;
+}
+
+/* The main process has become another program: where its name came from the program, it has a new one. */
+static void follow_program(struct members *members, struct member *member, const struct join_hello *hello)
+{
+	char base[SERVICE_NAME_BYTES], name[SERVICE_NAME_BYTES];
+	struct member *before;
+
+	base_name(hello, base);
+	if (strncmp(member->news.name, base, strlen(base)) == 0)
+		return; /* with or without a number */
+	find_free_name(members, base, member->uid, name, &before);
+	if (before)
+		return; /* one that has ended still stands for it */
+	(void)snprintf(member->news.name, sizeof(member->news.name), "%s", name);
+	member->told = false;
+}
+
+struct member *members_admit(struct members *members, pid_t pid, uid_t uid, int pidfd, const struct join_hello *hello)
+{
+	struct member_claim claim = {.pid = pid, .claimed_pid = hello->pid, .uid = uid, .pidfd = pidfd};
+	struct member *member;
+
+	for (unsigned m = 0; m < members->count; m++)
+		(void)member_look(members->all[m], clock_mono_ns()); /* who has just ended lets go of its name soon */
+	member = pid ? find_kin(members, pid) : NULL;
+	if (!member && (pid == 0 || hello->pid != (uint32_t)pid))
+		member = find_unseen(members, uid, hello);
+	if (!member)
+		return begin(members, &claim, hello);
+	if (pidfd >= 0)
+		close(pidfd);
+	if (pid && pid == member->news.main_pid)
+		follow_program(members, member, hello);
+	return member;
+}
+
+int members_adopt(struct members *members, const struct segment *segment, struct member_claim *claim)
+{
+	struct member *member = make_room(members) ? malloc(sizeof(*member)) : NULL;
+	int ret = !member ? -ENOMEM : find_name(members, claim->name) ? -EEXIST : 0;
+
+	claim->pidfd = (int)syscall(SYS_pidfd_open, claim->pid, 0); /* -1: /proc is asked */
+	if (ret == 0)
+		ret = member_adopt(member, members->next_id, segment, claim);
+	if (ret < 0) {
+		free(member);
+		if (claim->pidfd >= 0)
+			close(claim->pidfd);
+		return ret;
+	}
+	members->next_id++;
+	members->all[members->count++] = member;
+	watch_end(members, member);
+	return 0;
+}
+
+/* ---- ends */
+
+static struct member *find_id(const struct members *members, uint64_t id)
+{
+	for (unsigned m = 0; m < members->count; m++) {
+		if (members->all[m]->news.service == id)
+			return members->all[m];
+	}
+	return NULL;
+}
+
+static void look(struct members *members, struct member *member, int64_t mono)
+{
+	pid_t before = member->news.main_pid;
+
+	if (!member_look(member, mono))
+		return;
+	if (member->ended)
+		log_event(LOG_LEVEL_INFO, "join", "%s has ended (pid %d)", member->news.name, before);
+	else
+		watch_end(members, member);
+}
+
+void members_take_events(struct members *members)
+{
+	struct epoll_event events[EVENTS];
+	int count = epoll_wait(members->events, events, EVENTS, 0);
+
+	for (int i = 0; i < count; i++) {
+		struct member *member = find_id(members, events[i].data.u64);
+
+		if (member)
+			look(members, member, clock_mono_ns());
+	}
+}
+
+static void forget(struct members *members, unsigned index)
+{
+	struct member *member = members->all[index];
+
+	if (members->gone_count == members->gone_room) {
+		unsigned room = members->gone_room ? members->gone_room * 2 : 16;
+		uint32_t *grown = realloc(members->gone, room * sizeof(*grown));
+
+		if (!grown)
+			return; /* at another tick */
+		members->gone = grown;
+		members->gone_room = room;
+	}
+	members->gone[members->gone_count++] = member->news.service;
+	log_event(LOG_LEVEL_INFO, "join", "%s is forgotten: it ended 5 minutes ago", member->news.name);
+	member_drop(member);
+	free(member);
+	members->all[index] = members->all[--members->count];
+}
+
+/* Main processes without a pidfd, successors that are waited for, slots of the dead; a share of them at each tick. */
+void members_tick(struct members *members)
+{
+	int64_t mono = clock_mono_ns(), boot = clock_boot_ns();
+	unsigned looks = members->count < LOOKS_A_TICK ? members->count : LOOKS_A_TICK;
+
+	for (unsigned m = 0; m < members->count; m++) {
+		struct member *member = members->all[m];
+
+		if (!member->ended && (member->main_gone || member->pidfd < 0))
+			look(members, member, mono);
+	}
+	for (unsigned i = 0; i < looks; i++)
+		member_tick(members->all[members->turn++ % members->count], boot);
+	for (unsigned m = members->count; m-- > 0;) {
+		if (members->all[m]->ended && mono - members->all[m]->ended > FORGET_NS)
+			forget(members, m);
+	}
+}
+
+/* ---- the agent's news */
+
+void members_agent_is_new(struct members *members)
+{
+	members->agent_told = false;
+	members->gone_count = 0; /* it never heard of them */
+	for (unsigned m = 0; m < members->count; m++)
+		members->all[m]->told = members->all[m]->introduced = false;
+}
+
+static int send_news(int fd, const struct supervisor_news *news, const int *fds)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	struct iovec part = {.iov_base = (void *)(uintptr_t)news, .iov_len = sizeof(*news)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (fds) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(2 * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, 2 * sizeof(int));
+	}
+	return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int tell_member(struct member *member, int fd)
+{
+	const int fds[2] = {member->segment.fd, member->notebook_fd};
+	int ret = send_news(fd, &member->news, member->introduced ? NULL : fds);
+
+	if (ret == 0)
+		member->told = member->introduced = true;
+	return ret;
+}
+
+/* Those that are gone first: their names may be somebody else's by now. */
+static int tell_gone(struct members *members, int fd)
+{
+	while (members->gone_count) {
+		struct supervisor_news news = {.version = SUPERVISOR_NEWS_VERSION, .kind = NEWS_GONE,
+			.service = members->gone[members->gone_count - 1]};
+		int ret = send_news(fd, &news, NULL);
+
+		if (ret < 0)
+			return ret;
+		members->gone_count--;
+	}
+	return 0;
+}
+
+static int tell_agent(struct members *members, int fd)
+{
+	struct supervisor_news news = {.version = SUPERVISOR_NEWS_VERSION, .kind = NEWS_AGENT, .drain_since = members->drain_since,
+		.reloads = members->reloads};
+	int ret = members->agent_told ? 0 : send_news(fd, &news, NULL);
+
+	members->agent_told = ret == 0;
+	return ret;
+}
+
+/* Another failure than a full socket: the agent is gone, its successor is told all of it. */
+bool members_tell(struct members *members, int news_fd)
+{
+	int ret;
+
+	if (news_fd < 0)
+		return false;
+	ret = tell_agent(members, news_fd);
+	if (ret == 0)
+		ret = tell_gone(members, news_fd);
+	for (unsigned m = 0; ret == 0 && m < members->count; m++) {
+		if (!members->all[m]->told)
+			ret = tell_member(members->all[m], news_fd);
+	}
+	return ret == -EAGAIN;
+}
