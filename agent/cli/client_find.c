@@ -208,15 +208,6 @@ static void look_through(struct search *search, const char *dir, const char *onl
 	(void)closedir(listing); /* was only read */
 }
 
-static int tell_several(struct services *services)
-{
-	char list[512];
-
-	services_join(services, list, sizeof(list));
-	cli_complain("%u services here (%s): pick one by --service NAME", services->count, list);
-	return EXIT_USAGE;
-}
-
 static int tell_none(const struct search *search)
 {
 	const char *tried = search->listen_tried ? "LIFESIGN_LISTEN and " : "";
@@ -287,7 +278,7 @@ static int settle_nameless(const struct search *search, struct client_place *pla
 		return 0;
 	if (services_add_listed(&services, place, search->deadline) || services.count < 2)
 		return 0;
-	return tell_several(&services);
+	return services_refuse(&services);
 }
 
 /* An agent that --url or LIFESIGN_LISTEN means: the service there, if one was named. */
@@ -304,7 +295,8 @@ static int settle_at(const struct search *search, struct client_place *place)
 		return 0; /* there it is; or whoever asks next says what is wrong with that agent */
 	(void)services_add_listed(&services, place, search->deadline); /* none: the list is empty */
 	services_join(&services, list, sizeof(list));
-	cli_complain("no service '%s' at %s, which has: %s", search->service, place->name, *list ? list : "none");
+	cli_complain(
+		"no service '%s' at %s, which has: %s", search->service, place->name, *list ? list : "none");
 	return EXIT_NO_AGENT;
 }
 
@@ -323,7 +315,7 @@ static int pick_from_several(struct search *search, struct client_place *out)
 	if (!services.count)
 		for (unsigned i = 0; i < search->count; i++)
 			services_add(&services, search->names[i]);
-	return tell_several(&services);
+	return services_refuse(&services);
 }
 
 /* The service that was named has no socket of its own: 0, EXIT_USAGE, or EXIT_NO_AGENT. */
@@ -342,7 +334,8 @@ static int enter_one(struct search *search, struct client_place *out)
 	}
 	if (having < 2)
 		return having ? 0 : tell_none(search);
-	cli_complain("%u agents in %s have a service '%s': pick one by --url", having, search->dir, search->service);
+	cli_complain(
+		"%u agents in %s have a service '%s': pick one by --url", having, search->dir, search->service);
 	return EXIT_USAGE;
 }
 

@@ -12,7 +12,8 @@ void services_add(struct services *services, const char *name)
 {
 	services->count++;
 	if (services->kept < SERVICES_KEPT)
-		(void)snprintf(services->names[services->kept++], SERVICE_NAME_BYTES, "%s", name); /* no longer than that */
+		(void)snprintf(services->names[services->kept++], SERVICE_NAME_BYTES, "%s",
+			name); /* no longer than that */
 }
 
 int services_add_listed(struct services *services, const struct client_place *place, int64_t deadline)
@@ -58,6 +59,15 @@ void services_join(struct services *services, char *out, size_t bytes)
 		(void)snprintf(out + used, bytes - used, "%s", more); /* room was kept */
 }
 
+int services_refuse(struct services *services)
+{
+	char list[512];
+
+	services_join(services, list, sizeof(list));
+	cli_complain("%u services here (%s): pick one by --service NAME", services->count, list);
+	return EXIT_USAGE;
+}
+
 /* What a name may hold that a path may not stands there as %XX. */
 static void set_prefix(struct client_place *place, const char *name)
 {
@@ -65,7 +75,8 @@ static void set_prefix(struct client_place *place, const char *name)
 	char *at = stpcpy(place->prefix, "/services/");
 
 	for (; *name; name++)
-		at += strchr(plain, *name) ? sprintf(at, "%c", *name) : sprintf(at, "%%%02X", (unsigned char)*name);
+		at += strchr(plain, *name) ? sprintf(at, "%c", *name)
+					   : sprintf(at, "%%%02X", (unsigned char)*name);
 }
 
 int services_enter(struct client_place *place, const char *name, int64_t deadline)

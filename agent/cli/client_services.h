@@ -27,6 +27,9 @@ int services_add_listed(struct services *services, const struct client_place *pl
 /* "a, b, c", with ", …" when there are more. */
 void services_join(struct services *services, char *out, size_t bytes);
 
+/* Says that one of them must be named: EXIT_USAGE. */
+int services_refuse(struct services *services);
+
 /* From here on the place is that of one service there: 1; 0 there is none of that name; or -errno. */
 int services_enter(struct client_place *place, const char *name, int64_t deadline);
 

@@ -54,6 +54,10 @@ static int show(
 
 	if (reply->status != 200 || !json_is_object(document)) {
 		json_decref(document);
+		if (reply->status == 404 && *place->prefix) {
+			cli_complain("%s has that service no longer", place->name);
+			return EXIT_NO_AGENT;
+		}
 		return client_complain(place, -EPROTO);
 	}
 	if (words->options[STATUS_JSON])

@@ -3,6 +3,8 @@
 """check, status and reload where an agent has several services, beside those that `run` serves."""
 import json
 import os
+import signal
+import subprocess
 import time
 from contextlib import ExitStack
 
@@ -10,7 +12,7 @@ import pytest
 
 from fake_agent import FakeAgent, document, probe, reply, status_answers
 from http_demo import Demo
-from lifesign import call
+from lifesign import BIN, call, clean_environment, wait_until
 
 
 def listing(*names):
@@ -132,6 +134,20 @@ def test_a_variable_for_run_is_no_demand_on_an_address(agent):
     env = {"LIFESIGN_LISTEN": f"127.0.0.1:{demo.port}", "LIFESIGN_SERVICE": "orders"}
     assert call("check", env=env).returncode == 0
     assert call("check", env={**env, "LIFESIGN_SERVICE": "elsewhere"}).returncode == 1, "the worst of all"
+
+
+def test_watching_a_service_goes_on_when_it_comes_back(place, agent):
+    demo = agent("orders=alive", "billing=dead")
+    words = [BIN, "status", "--watch", "--service", "orders", "--dir", place.path + "/d"]
+    with subprocess.Popen(words, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as page:
+        assert page.stdout.readline().startswith("orders 1.2.3, up ")
+        demo.say("orders=gone")
+        assert page.stderr.readline() == f"lifesign: unix:{place.path}/d/agent.sock has that service no longer\n"
+        demo.say("orders=alive")
+        wait_until(lambda: page.stdout.readline().startswith("orders 1.2.3, up "), 10, every=0)
+        page.send_signal(signal.SIGTERM)
+        page.communicate(timeout=10)
+        assert page.returncode == 0
 
 
 def test_reload_is_the_agents_whatever_the_service(place, agent):
