@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All of a request's answer is read under one hold: the service whose name it is cannot go in between. Responses
- * are shared by all requests until the next snapshot, where they depend on nothing else. Big ones that clients
- * are slow to take are counted: all together they stay within LOAD_BYTES.
+ * All of a request's answer is read under one hold: the service whose name it is cannot go in between.
+ * Responses are shared by all requests until the next snapshot, where they depend on nothing else. Big ones
+ * that clients are slow to take are counted: all together they stay within LOAD_BYTES.
  */
 #include "serve/answer.h"
 
@@ -14,9 +14,9 @@
 #include "serve/route.h"
 
 enum {
-	BODY_BYTES = 64 * 1024 * 1024,  /* bound of one answer: 65536 threads are about 20 MB */
-	SMALL_BYTES = 64 * 1024,        /* never refused: every connection may have one of these */
-	LOAD_BYTES = 256 * 1024 * 1024  /* bound of all bigger ones that are being sent or shared */
+	BODY_BYTES = 64 * 1024 * 1024, /* bound of one answer: 65536 threads are about 20 MB */
+	SMALL_BYTES = 64 * 1024,       /* never refused: every connection may have one of these */
+	LOAD_BYTES = 256 * 1024 * 1024 /* bound of all bigger ones that are being sent or shared */
 };
 
 /* A finished answer. */
@@ -236,8 +236,8 @@ static bool find_standing(struct visit *visit)
 	else
 		visit->snapshot = visit->name ? snapshot_find(visit->name, visit->name_bytes) : root;
 	if (visit->snapshot)
-		visit->standing = standing_of(visit->snapshot, visit->asked->now, root ? snapshot_last_beat() : 0,
-			visit->service->setup.tick_ns);
+		visit->standing = standing_of(visit->snapshot, visit->asked->now,
+			root ? snapshot_last_beat() : 0, visit->service->setup.tick_ns);
 	return visit->snapshot;
 }
 

@@ -62,7 +62,8 @@ static enum MHD_Result respond(const struct http_listener *listener, struct MHD_
 	if (guest)
 		guard_touch(guest, now);
 	code = answer_request(connection, listener->service,
-		&(const struct asked){.url = url, .method = method, .peer = peer_of(listener, guest), .now = now});
+		&(const struct asked){
+			.url = url, .method = method, .peer = peer_of(listener, guest), .now = now});
 	if (listener->service->setup.log_requests)
 		log_request(method, url, code);
 	return code ? MHD_YES : MHD_NO;

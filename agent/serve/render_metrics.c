@@ -217,7 +217,7 @@ static void put_build(struct sheet *sheet, const struct source *source)
 #define ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])
 #define LISTENER(field) offsetof(struct snapshot_listener, field)
 
-/* Of each service, of the agent with all of them, and, without labels as every exporter has them, of its process. */
+/* Of each service. */
 static const struct metric_row service_rows[] = {
 	{{"lifesign_live", METRIC_GAUGE, NULL, "1 while livez answers 200."}, put_probe, PROBE_LIVEZ},
 	{{"lifesign_ready", METRIC_GAUGE, NULL, "1 while readyz answers 200."}, put_probe, PROBE_READYZ},
@@ -261,6 +261,7 @@ static const struct metric_row service_rows[] = {
 	{{"lifesign_transitions", METRIC_COUNTER, NULL, "Changes of an answer, by probe."}, put_transitions, 0},
 };
 
+/* Of the agent, once for all services. */
 static const struct metric_row agent_rows[] = {
 	{{"lifesign_http_requests", METRIC_COUNTER, NULL, "Requests answered, by path and status code."},
 		put_requests, 0},
@@ -276,6 +277,7 @@ static const struct metric_row agent_rows[] = {
 	{{"lifesign_build", METRIC_INFO, NULL, "Version of lifesign."}, put_build, 0},
 };
 
+/* Of the agent as a process: without labels, as every exporter has them. */
 static const struct metric_row process_rows[] = {
 	{{"process_cpu_seconds", METRIC_COUNTER, "seconds", "CPU time of the agent."}, put_self,
 		SELF(cpu_seconds)},

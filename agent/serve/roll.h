@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All services as they stand at one moment, for the answers that are about all of them. Looked up once: a service
- * that comes or goes meanwhile is in the whole answer or in none of it.
- * Valid as long as the snapshots are held. Memory: roll_end.
+ * All services as they stand at one moment, for the answers that are about all of them. Looked up once: a
+ * service that comes or goes meanwhile is in the whole answer or in none of it. Valid as long as the snapshots
+ * are held. Memory: roll_end.
  */
 #ifndef LS_ROLL_H
 #define LS_ROLL_H
