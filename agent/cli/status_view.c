@@ -329,7 +329,7 @@ bool status_view_is_well(const json_t *document)
 
 void status_view_print(const json_t *document, const struct status_screen *screen)
 {
-	unsigned at = 0;
+	unsigned at = 2; /* the indent: a shorter first word is followed by a space, too */
 	char text[TEXT];
 
 	compose(text, "%.64s%s%.64s, up %s, at %.32s", text_of(document, "service"),

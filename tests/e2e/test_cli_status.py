@@ -161,6 +161,10 @@ def test_texts_cannot_move_the_cursor(place):
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout)
 
 
+def test_the_shortest_name_stands_apart(place):
+    assert status(place, service="b").stdout.startswith("b, up 12.3s, at ")
+
+
 # ---- --watch
 
 def watch(place, **options):
