@@ -12,6 +12,8 @@
 static const struct option_row status_options[] = {
 	ASK, [STATUS_JSON] = {"json", OPTION_SWITCH, NULL, "the whole document as the agent has it"},
 	[STATUS_WATCH] = {"watch", OPTION_SWITCH, NULL, "again every second, until Ctrl-C"}};
+static const struct option_row explain_options[] = {
+	ASK, [EXPLAIN_JSON] = {"json", OPTION_SWITCH, NULL, "for machines"}};
 static const struct option_row check_options[] = {
 	ASK, [CHECK_STRICT] = {"strict", OPTION_SWITCH, NULL, "exit 2 when nobody can tell"},
 	[CHECK_NAGIOS] = {
@@ -37,6 +39,13 @@ const struct command commands[] = {
 		"Exits with 0 when the service is alive and ready, 1 when not, 3 without an\n"
 		"agent, 64 when there are several services and --service names none.",
 		ROWS(status_options)},
+	{"explain", explain_main, "tell why the threads of any process do not go on", "[OPTIONS] [PID|TID]",
+		"For any running process: what each of its threads waits for, who holds the lock,\n"
+		"who is at the other end, and whether that comes back to itself. Needs no shim\n"
+		"and no agent, and stops nothing. Without a PID: the service of the agent that\n"
+		"is found.\n\n"
+		"Exits with 0, 3 when there is no such process, 77 when it may not be read.",
+		ROWS(explain_options)},
 	{"check", check_main, "ask one probe, for exec probes and HEALTHCHECK",
 		"[OPTIONS] [livez|readyz|startupz]",
 		"livez (the default) exits with 0 unless the service is dead; readyz and startupz\n"

@@ -28,6 +28,7 @@ extern const struct command commands[];
 int run_main(int argc, char **argv);
 int agent_command_main(int argc, char **argv);
 int status_main(int argc, char **argv);
+int explain_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int config_main(int argc, char **argv);
 int reload_main(int argc, char **argv);
@@ -42,6 +43,7 @@ enum { CLI_OPTIONS = 8 };
 /* The rows that every command which asks an agent starts with; its own rows follow. */
 enum { ASK_URL, ASK_SERVICE, ASK_DIR, ASK_OWN };
 enum { STATUS_JSON = ASK_OWN, STATUS_WATCH };
+enum { EXPLAIN_JSON = ASK_OWN };
 enum { CHECK_STRICT = ASK_OWN, CHECK_NAGIOS };
 
 struct cli_words {

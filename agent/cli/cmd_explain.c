@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "explain/explain.h"
+
+enum { PAGE_BYTES = 16 << 20 };
+
+static int refuse(const char *what)
+{
+	cli_complain("%s; see 'lifesign help explain'", what);
+	return EXIT_USAGE;
+}
+
+static bool read_pid(const char *word, pid_t *pid)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(word, &end, 10);
+	*pid = (pid_t)value;
+	return *word >= '0' && *word <= '9' && !*end && !errno && value > 0 && value <= INT32_MAX;
+}
+
+/* The main process of the service that the agent watches: 0, or an exit status after complaining. */
+static int ask_agent(const struct cli_words *words, pid_t *pid)
+{
+	struct client_place place = {0};
+	struct client_reply reply;
+	json_t *document;
+	int status = client_find(words, (const char *const *)environ, false, &place);
+
+	if (status == EXIT_NO_AGENT && !words->options[ASK_URL] && !words->options[ASK_SERVICE])
+		return refuse("explain needs a PID or TID where no agent runs");
+	if (status)
+		return status;
+	if (client_ask(&place, "GET", "/health/status", &reply)) {
+		cli_complain("%s does not answer as an agent does: name a PID", place.name);
+		return EXIT_NO_AGENT;
+	}
+	document = json_loadb(reply.body, reply.bytes, 0, NULL);
+	*pid = (pid_t)json_integer_value(
+		json_object_get(json_array_get(json_object_get(document, "processes"), 0), "pid"));
+	json_decref(document);
+	client_free(&reply);
+	if (*pid > 0)
+		return 0;
+	cli_complain("%s shows no process: name a PID", place.name);
+	return EXIT_NO_AGENT;
+}
+
+static int complain(pid_t pid, int error)
+{
+	if (error == -ESRCH) {
+		cli_complain("no such process or thread: %d", pid);
+		return EXIT_NO_AGENT;
+	}
+	if (error == -EPERM) {
+		cli_complain("process %d may not be read: run this as its user, or as root with CAP_SYS_PTRACE", pid);
+		return EXIT_NOT_PERMITTED;
+	}
+	cli_complain("process %d cannot be explained: no memory", pid);
+	return EXIT_NOT_PERMITTED;
+}
+
+static int print(const struct explain *explain, bool as_json)
+{
+	struct buf page;
+
+	buf_start(&page, PAGE_BYTES);
+	if (as_json)
+		explain_print_json(explain, &page);
+	else
+		explain_print(explain, &page);
+	if (page.failed)
+		cli_complain("the page is too long, its end is missing");
+	if (page.data)
+		(void)fwrite(page.data, 1, page.used, stdout); /* nobody reads any more: nothing to do about it */
+	buf_free(&page);
+	return 0;
+}
+
+int explain_main(int argc, char **argv)
+{
+	static struct explain explain; /* large */
+	struct cli_words words;
+	pid_t pid = 0;
+	int status = cli_read_words(&words, argc, argv), error;
+
+	if (status >= 0)
+		return status;
+	if (words.operands > 1 || (words.operands == 1 && !read_pid(argv[1], &pid)))
+		return refuse("explain takes one PID or TID");
+	if (!words.operands && (status = ask_agent(&words, &pid)))
+		return status;
+	error = explain_look(&explain, pid);
+	status = error ? complain(pid, error) : print(&explain, words.options[EXPLAIN_JSON] != NULL);
+	explain_end(&explain);
+	return status;
+}
