@@ -160,6 +160,8 @@ class Host:
             with peer:
                 pid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
                 try:
+                    if self.directory:
+                        peer.recv(4096)  # its hello; unread, the end of this connection would be a reset
                     peer.sendmsg([struct.pack("<QQII", MAGIC, self.bytes, pid, 0)],
                                  [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [self.fd]))])
                     struct.pack_into("<Q", self.granted, 0, self.grants + 1)

@@ -16,6 +16,7 @@ T28 here mutexes
 """
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -217,16 +218,25 @@ def test_two_containers_with_equal_pids_are_two(host):
         assert process.wait(10) == 5
 
 
-SAME_PID = """import os, sys, time
+SAME_PID = """import os, select, time
+number = 1000
+def fork_as_it():
+    global number
+    while True:
+        with open('/proc/sys/kernel/ns_last_pid', 'w') as f: f.write(str(number - 1))
+        pid = os.fork()
+        if pid in (0, number): return pid
+        os.kill(pid, 9); os.waitpid(pid, 0)
+        number += 10  # a thread of the agent took it
 for i in range(300):
-    with open('/proc/sys/kernel/ns_last_pid', 'w') as f: f.write('99')
-    pid = os.fork()
-    if not pid:
-        time.sleep(0); os._exit(0 if os.getpid() == 100 else 1)
-    assert os.waitpid(pid, 0)[1] == 0
-print('reused', flush=True)
-with open('/proc/sys/kernel/ns_last_pid', 'w') as f: f.write('99')
-if not os.fork(): time.sleep(1000)
+    if fork_as_it():
+        assert os.waitpid(number, 0)[1] == 0
+    elif os.getpid() == number:
+        select.select([], [], [], 0); os._exit(0)
+    else:
+        select.select([], [], [])
+if not fork_as_it(): time.sleep(1000)
+print('reused', number, flush=True)
 time.sleep(1000)
 """
 
@@ -235,11 +245,12 @@ def test_a_pid_that_is_used_again_and_again_is_one_process_at_a_time(run):
     """Under a supervisor in the same namespace: what the dead left is freed, and the living one has one slot."""
     started = run(["/usr/bin/python3", "-S", "-E", "-c", SAME_PID], wrap=["unshare", "-pf", "--kill-child", "--mount-proc"], listen=None,
                   options=["--slots", "4096"], up=False)
-    wait_until(lambda: "reused" in started.out(), 20, started.said)
+    wait_until(lambda: "reused" in started.out() and started.out().endswith("\n"), 20, started.said)
     started.wait_up()
+    number = int(re.search(r"reused (\d+)", started.out()).group(1))
 
     def child():
-        return [p for p in started.status()["processes"] if p["pid"] == 100 or p["ns_pid"] == 100]
+        return [p for p in started.status()["processes"] if p["ns_pid"] == number]
     wait_until(lambda: [[t["op"] for t in p["threads"]] for p in child()] in ([["clock_nanosleep"]], [["select"]]), 15,
                lambda: started.status()["processes"])
     assert started.get("/livez", unix=True).status == 200

@@ -108,7 +108,7 @@ class Replay:
             self.last = threading.get_native_id()
             self.slot(tid, process, call)
             ready.set()
-            time.sleep(1000)
+            threading.Event().wait()
         threading.Thread(target=body, daemon=True).start()
         ready.wait()
 
