@@ -58,6 +58,7 @@ struct explain_thread {
 	bool still;        /* stands in the same call for the same thing and did not run */
 	bool same;         /* the same call for the same thing; it may have run (a signal's handler) */
 	double cpu_percent;
+	double ready_percent; /* had a CPU, or waited for one */
 	double rest_seconds; /* since it last ran, about; below zero: not known */
 	const struct blocking_call *call; /* NULL: in none that can block */
 	struct explain_wait wait;
@@ -150,6 +151,9 @@ const char *explain_verdict(const struct explain *explain, char *out, size_t byt
 
 /* How many threads wait, directly or not, for one that is in a cycle or for a lock whose owner has ended. */
 unsigned explain_behind(const struct explain *explain);
+
+/* The thread at the end of those that this one waits for; itself when it waits for none, -1 in a cycle. */
+int explain_root(const struct explain *explain, int index);
 
 /* Is every wait of the cycle through this thread exact? */
 bool explain_is_proven(const struct explain *explain, const struct explain_thread *thread);

@@ -52,23 +52,26 @@ static bool take_mutex(const struct futex_sight *sight, int begins, const struct
 	return true;
 }
 
-/* A waiter has left 2 in the lock word, or its own bit beside the owner's tid; a list of robust ones is empty else. */
-static bool glibc_mutex(const struct futex_sight *sight, struct futex_facts *out)
+/* A waiter has left 2 in the lock word and the list of robust ones is empty; a robust one holds a tid and the waiters' bit. */
+static bool is_contended(const struct futex_sight *sight, const struct lock_facts *facts)
 {
 	static const unsigned char none[MX_LIST_BYTES];
-	const unsigned char *bytes = sight->bytes + FUTEX_BEFORE;
-	struct lock_facts facts;
-	bool holds_tid;
 
-	if (sight->address % 8)
+	if (facts->inherits)
+		return false; /* nobody waits for these by FUTEX_WAIT */
+	if (facts->robust)
+		return (sight->value & FUTEX_WAITERS) && (sight->value & TID_MASK) == (uint32_t)facts->owner;
+	return word(sight, 0) == 2 && sight->value == 2 && memcmp(sight->bytes + FUTEX_BEFORE + MX_LIST_AT, none, MX_LIST_BYTES) == 0;
+}
+
+static bool glibc_mutex(const struct futex_sight *sight, struct futex_facts *out)
+{
+	struct lock_facts facts;
+
+	if (sight->address % 8 || word(sight, MX_USERS_AT) > MX_USERS_MOST)
 		return false;
-	locks_parse_glibc("pthread_mutex_lock", bytes, &facts);
-	holds_tid = facts.robust || facts.inherits;
-	if (!holds_tid && (word(sight, 0) != 2 || sight->value != 2 || memcmp(bytes + MX_LIST_AT, none, MX_LIST_BYTES) != 0))
-		return false;
-	if (word(sight, MX_USERS_AT) > MX_USERS_MOST)
-		return false;
-	return take_mutex(sight, 0, &facts, out);
+	locks_parse_glibc("pthread_mutex_lock", sight->bytes + FUTEX_BEFORE, &facts);
+	return is_contended(sight, &facts) && take_mutex(sight, 0, &facts, out);
 }
 
 static bool glibc_rwlock(const struct futex_sight *sight, struct futex_facts *out)

@@ -83,6 +83,18 @@ bool explain_is_proven(const struct explain *explain, const struct explain_threa
 	return at == first;
 }
 
+int explain_root(const struct explain *explain, int index)
+{
+	for (unsigned steps = 0; steps < explain->thread_count; steps++) {
+		int next = next_of(explain, index);
+
+		if (next < 0)
+			return index;
+		index = next;
+	}
+	return -1;
+}
+
 static bool is_behind(const struct explain *explain, unsigned index)
 {
 	int at = (int)index;

@@ -83,15 +83,21 @@ static bool is_same_call(const struct evidence *one, const struct evidence *othe
 
 /* ---- a process */
 
+/* In this order: musl's own file is its loader, or libc.so without a number. */
+static const struct {
+	const char *path;
+	uint32_t libc;
+} libcs[] = {{"/libc.so.6", LIBC_GLIBC}, {"/libc-2.", LIBC_GLIBC}, {"/ld-musl-", LIBC_MUSL}, {"/libc.so", LIBC_MUSL}};
+
 static void find_libc(struct explain *explain, struct explain_process *process)
 {
 	struct reach_target target = tree_target(&process->row);
 
 	process->row.libc = LIBC_UNKNOWN;
-	if (symbols_maps(&explain->symbols, &target, "/ld-musl-") > 0 || symbols_maps(&explain->symbols, &target, "/libc.musl-") > 0)
-		process->row.libc = LIBC_MUSL;
-	else if (symbols_maps(&explain->symbols, &target, "/libc.so.6") > 0 || symbols_maps(&explain->symbols, &target, "/libc-2.") > 0)
-		process->row.libc = LIBC_GLIBC;
+	for (unsigned i = 0; i < sizeof(libcs) / sizeof(libcs[0]) && process->row.libc == LIBC_UNKNOWN; i++) {
+		if (symbols_maps(&explain->symbols, &target, libcs[i].path) > 0)
+			process->row.libc = libcs[i].libc;
+	}
 	process->narrow = symbols_narrow(&explain->symbols, &target) > 0;
 }
 
@@ -225,8 +231,10 @@ static void look_again(struct explain_process *process, struct explain_thread *t
 	}
 	thread->same = is_same_call(&thread->first, &thread->now, thread->call);
 	thread->still = thread->same && thread->first.switches == thread->now.switches && thread->first.cpu_ns == thread->now.cpu_ns;
-	if (seconds > 0)
+	if (seconds > 0) {
 		thread->cpu_percent = (double)(thread->now.cpu_ns - thread->first.cpu_ns) / seconds / 1e7;
+		thread->ready_percent = thread->cpu_percent + (double)(thread->now.delay_ns - thread->first.delay_ns) / seconds / 1e7;
+	}
 	find_rest(thread);
 }
 

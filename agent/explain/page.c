@@ -119,7 +119,7 @@ static void put_state(const struct explain_thread *thread, char *out, size_t byt
 	if (thread->still && thread->rest_seconds >= 0)
 		(void)snprintf(rest, sizeof(rest), ", last ran about %s ago", age);
 	else if (thread->now.switches > thread->first.switches && thread->now.state != 'R')
-		(void)snprintf(rest, sizeof(rest), ", ran %llu times meanwhile", (unsigned long long)(thread->now.switches - thread->first.switches));
+		(void)snprintf(rest, sizeof(rest), ", ran meanwhile (%llu switches)", (unsigned long long)(thread->now.switches - thread->first.switches));
 	(void)snprintf(out, bytes, "%s%s%s%s%s%s", state_word(thread->now.state), rest, cpu, thread->call ? " [" : "",
 		thread->call ? thread->call->name : "", thread->call ? "]" : "");
 }

@@ -6,8 +6,9 @@
 #include "explain/explain.h"
 #include "watch/procfs.h"
 
-/* Of a core, over the time between the looks: less is work that comes and goes. */
-#define COMPUTES_PERCENT 80.0
+/* Of the time between the looks it had a CPU or waited for one: less is work that comes and goes. */
+#define READY_PERCENT 80.0
+#define CPU_PERCENT 5.0
 
 struct counts {
 	unsigned proven, itself, guessed, orphans, computing, in_kernel;
@@ -45,7 +46,7 @@ static void count(const struct explain *explain, struct counts *out)
 			note(&out->orphans, &out->first_orphan, thread);
 		if (thread->pid != explain->pid)
 			continue;
-		if (thread->cpu_percent >= COMPUTES_PERCENT) {
+		if (thread->ready_percent >= READY_PERCENT && thread->cpu_percent >= CPU_PERCENT) {
 			note(&out->computing, &out->first_computing, thread);
 			out->percent += thread->cpu_percent;
 		}
@@ -125,6 +126,44 @@ static const char *tell_locks(const struct explain *explain, const struct counts
 	return NULL;
 }
 
+/* Is it held up by a lock of somebody who stands still himself, and not where loops rest? */
+static bool is_held_up(const struct explain *explain, unsigned index, int *root)
+{
+	const struct explain_thread *thread = &explain->threads[index], *holder;
+
+	if (thread->gone || !thread->still || thread->wait.limited || thread->wait.edge != EDGE_EXACT || thread->waits_for < 0 ||
+		!thread->wait.owner_word || !thread->wait.owner_word[0])
+		return false;
+	*root = explain_root(explain, (int)index);
+	if (*root < 0 || *root == (int)index)
+		return false;
+	holder = &explain->threads[*root];
+	return holder->still && holder->call && !holder->wait.limited && holder->call->object != BLOCKING_EVENTS &&
+	       holder->call->object != BLOCKING_POLL;
+}
+
+/* No proof that the holder never goes on: it is told what it waits for. */
+static const char *tell_held_up(const struct explain *explain, char *out, size_t bytes)
+{
+	unsigned held = 0;
+	int root = -1, of;
+	char who[48], sentence[300];
+
+	for (unsigned i = 0; i < explain->thread_count; i++) {
+		if (!is_held_up(explain, i, &of) || (root >= 0 && of != root))
+			continue;
+		root = of;
+		held++;
+	}
+	if (!held)
+		return NULL;
+	explain_who(explain, &explain->threads[root], who, sizeof(who));
+	explain_sentence(explain, &explain->threads[root], sentence, sizeof(sentence));
+	(void)snprintf(out, bytes, "held up: %u thread%s for a lock, in the end that of %s, which %s", held, held == 1 ? " waits" : "s wait", who,
+		sentence);
+	return "held_up";
+}
+
 /* Nobody took any while we looked, and what took them is known by what it does instead. */
 static const char *tell_work(const struct explain *explain, const struct counts *counts, char *out, size_t bytes)
 {
@@ -183,6 +222,8 @@ const char *explain_verdict(const struct explain *explain, char *out, size_t byt
 		kind = tell_locks(explain, &counts, out, bytes);
 	if (!kind)
 		kind = tell_gates(explain, out, bytes);
+	if (!kind)
+		kind = tell_held_up(explain, out, bytes);
 	if (!kind)
 		kind = tell_work(explain, &counts, out, bytes);
 	if (!kind)
