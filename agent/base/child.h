@@ -51,7 +51,8 @@ enum { SUPERVISOR_NEWS_VERSION = 2 };
 enum news_kind {
 	NEWS_STATE, /* the service as it is now; an unknown id is a new one */
 	NEWS_GONE,  /* the service is forgotten: id only */
-	NEWS_AGENT  /* of the agent as a whole: drain_since and reloads only */
+	NEWS_AGENT  /* of the agent as a whole: drain_since and reloads only. A new agent gets it behind all services: before
+		     * it, a service that it does not know is one that it has not heard of yet */
 };
 
 struct supervisor_news {

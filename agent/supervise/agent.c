@@ -21,6 +21,10 @@
 /* A tick later than this was not ours to judge: the machine or we were not running. */
 #define LATE_NS (100 * NS_PER_MS)
 
+/* How long a new agent waits to hear of all services; the supervisor's patience is 2 s. */
+#define INTRODUCTION_NS NS_PER_SECOND
+enum { INTRODUCTION_POLL_MS = 50 };
+
 enum { EXIT_BROKEN = 70 }; /* EX_SOFTWARE of sysexits(3) */
 
 static struct fleet fleet; /* owner: the sampler; too large for a stack */
@@ -127,6 +131,19 @@ static int serve_snapshots(const struct child_setup *setup)
 	return serve_start(&serve);
 }
 
+/* The first answer must know every service: a 404 in between would be a lie. */
+static void hear_of_all(const struct child_setup *setup)
+{
+	int64_t until = clock_boot_ns() + INTRODUCTION_NS;
+	struct pollfd news = {.fd = setup->news_fd, .events = POLLIN};
+
+	(void)take_news(setup->news_fd);
+	while (setup->many && !fleet.introduced && clock_boot_ns() < until) {
+		if (poll(&news, 1, INTRODUCTION_POLL_MS) > 0 && !take_news(setup->news_fd))
+			return;
+	}
+}
+
 int agent_main(const struct child_setup *setup)
 {
 	int ret = fleet_start(&fleet, setup);
@@ -135,7 +152,7 @@ int agent_main(const struct child_setup *setup)
 		log_event(LOG_LEVEL_ERROR, "agent", "the agent cannot use its shared memory: %s", strerror(-ret));
 		return EXIT_BROKEN;
 	}
-	(void)take_news(setup->news_fd);
+	hear_of_all(setup);
 	fleet_tick(&fleet, clock_boot_ns()); /* the first answer is a judged one */
 	ret = serve_snapshots(setup);
 	if (ret < 0) {

@@ -5,6 +5,7 @@
 #include "watch/procfs.h"
 
 #define GATES_EVERY_NS NS_PER_SECOND
+#define MAIN_EVERY_NS (200 * NS_PER_MS)
 
 /* Keeps the moment since when a fact holds. */
 static void hold_since(int64_t *since, bool holds, int64_t now)
@@ -15,12 +16,19 @@ static void hold_since(int64_t *since, bool holds, int64_t now)
 		*since = now;
 }
 
-static char main_state(const struct service *service)
+/* Of the main process's first thread, asked a few times a second; that it has ended is told by the news at once. */
+static char main_state(struct service *service, int64_t now)
 {
+	int64_t every = MAIN_EVERY_NS + (service->common->services > 1 ? service->common->services * NS_PER_MS : 0);
 	struct proc_stat stat;
 	pid_t main = service->news.main_pid;
 
-	return main && proc_thread_stat(main, main, &stat) == 0 ? stat.state : 0;
+	if (service->main_read && now - service->main_read < every && service->main_seen == main)
+		return service->main_state;
+	service->main_read = now;
+	service->main_seen = main;
+	service->main_state = main && proc_thread_stat(main, main, &stat) == 0 ? stat.state : '\0';
+	return service->main_state;
 }
 
 /* Asked each second, and at once when the process looks as if it did not run. */
@@ -31,7 +39,7 @@ static void look_at_gates(struct service *service, char state, int64_t now)
 
 	if (!service->news.main_pid)
 		*gates = (struct gates){0};
-	else if (odd || now - service->gates_read >= GATES_EVERY_NS) {
+	else if (odd || now - service->gates_read >= GATES_EVERY_NS + (int64_t)service->common->services * NS_PER_MS) {
 		gates_read(service->news.main_pid, gates);
 		service->gates_read = now;
 	}
@@ -89,7 +97,7 @@ static void judge_startup(struct service *service, int64_t now)
 
 void facts_judge(struct service *service, int64_t now)
 {
-	char state = main_state(service);
+	char state = main_state(service, now);
 	struct service_facts facts = {.now = now};
 
 	hold_since(&service->exited, service->news.main_ended, now);

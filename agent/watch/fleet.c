@@ -130,10 +130,10 @@ static void take_agent(struct fleet *fleet, const struct supervisor_news *news)
 {
 	fleet->common.drain_since = news->drain_since;
 	fleet->root_published = 0;
-	if (news->reloads != fleet->reloads && fleet->reloads_known)
+	if (news->reloads != fleet->reloads && fleet->introduced)
 		reload_request();
 	fleet->reloads = news->reloads;
-	fleet->reloads_known = true;
+	fleet->introduced = true;
 }
 
 void fleet_take_news(struct fleet *fleet, const struct supervisor_news *news, const int fds[FLEET_FDS])

@@ -19,7 +19,7 @@ struct fleet {
 	unsigned count, room;
 	unsigned turn;             /* who is looked at first at the next tick */
 	uint32_t reloads;          /* asked for so far, by the news */
-	bool reloads_known;
+	bool introduced;           /* has heard of all services that there were when it began */
 	int64_t census_read, census_cost, root_published;
 };
 

@@ -41,6 +41,9 @@ struct service {
 	struct listeners listeners;
 	struct port_check port;
 	struct gates gates; /* of the main process */
+	char main_state;    /* … of its first thread, as the kernel says */
+	pid_t main_seen;    /* … for which that was asked */
+	int64_t main_read;
 	struct verdicts verdicts;
 	bool covered;   /* a process that counts leaves traces */
 	bool unsettled; /* a process is too young to tell */

@@ -111,6 +111,7 @@ static void follow(struct slots *slots, uint32_t index, int64_t now)
 	view_slot_again(&slots->view, index, &slot->record);
 	notebook_track_open(track);
 	slot->moved = track->entries != slot->record.entries;
+	slot->quiet_until = 0;
 	if (slot->moved || track->call != slot->record.call)
 		restart_track(slot, track, now);
 	if (!slot->record.torn)
@@ -137,6 +138,7 @@ static void settle(struct slots *slots, uint32_t index)
 	struct notebook_track *track = &slots->notebook->tracks[index];
 
 	slots->seen[index].settled = 1;
+	slot->quiet_until = 0;
 	slots->changed |= slot->moved;
 	slot->moved = false;
 	if (track->noted != track->entries && op_of(track->call)) {
@@ -178,21 +180,41 @@ static void sweep_claimed(struct slots *slots, uint32_t index, uint64_t claim, i
 		follow(slots, index, now);
 }
 
+static void sweep_one(struct slots *slots, uint32_t index, int64_t now)
+{
+	uint64_t claim = view_slot_claim(&slots->view, index);
+
+	if (claim)
+		sweep_claimed(slots, index, claim, now);
+	else if (slots_is_known(slots, index))
+		forget(slots, index);
+}
+
+static void sweep_known(struct slots *slots, int64_t now)
+{
+	for (uint32_t word = 0; word < (slots->view.slot_count + 63) / 64; word++) {
+		for (uint64_t bits = slots->known[word]; bits; bits &= bits - 1)
+			sweep_one(slots, word * 64 + (uint32_t)__builtin_ctzll(bits), now);
+	}
+}
+
+/* Each claim is counted by who makes it: while nobody came, only those that are known can have changed. Whoever
+ * lies about that hides himself for a second. */
 void slots_sweep(struct slots *slots, int64_t now)
 {
-	const struct view *view = &slots->view;
+	uint64_t started = view_threads_started(&slots->view);
+	bool due = now - slots->counted_all >= COUNT_ALL_NS;
 
 	slots->changed = false;
 	slots->claimed = 0;
-	for (uint32_t i = 0; i < view->slot_count; i++) {
-		uint64_t claim = view_slot_claim(view, i);
-
-		if (claim)
-			sweep_claimed(slots, i, claim, now);
-		else if (slots_is_known(slots, i))
-			forget(slots, i);
+	if (started == slots->started && !due) {
+		sweep_known(slots, now);
+		return;
 	}
-	if (now - slots->counted_all >= COUNT_ALL_NS)
+	slots->started = started;
+	for (uint32_t i = 0; i < slots->view.slot_count; i++)
+		sweep_one(slots, i, now);
+	if (due)
 		count_free_ones(slots, now);
 }
 

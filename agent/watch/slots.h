@@ -26,6 +26,7 @@ struct slot_now {
 	enum thread_state state;
 	enum thread_role role;
 	struct wait_target waits_for;
+	int64_t quiet_until; /* CLOCK_BOOTTIME ns: nothing about it is due before, unless it moves */
 	int64_t name_read, kernel_read, waits_read, serves_read; /* CLOCK_BOOTTIME ns, 0 never */
 };
 
@@ -50,6 +51,7 @@ struct slots {
 	bool strangers;       /* some belong to a process that the tree does not know yet */
 	bool changed;         /* something differs from the tick before */
 	uint64_t beats;       /* sum of entries over all slots (G2), free ones as of `counted_all` */
+	uint64_t started;     /* claims ever made, as the segment counts them, at the last sweep of all */
 	int64_t counted_all;  /* CLOCK_BOOTTIME ns */
 };
 

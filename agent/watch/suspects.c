@@ -20,6 +20,7 @@
 #define WAITS_EVERY_NS NS_PER_SECOND
 #define WAITS_AT_HOME_NS (60 * NS_PER_SECOND) /* nobody asks what an idle thread waits for */
 #define SERVES_EVERY_NS (2 * NS_PER_SECOND)
+#define QUIET_NS (400 * NS_PER_MS) /* a thread that stays where it is has no questions sooner */
 enum { NAMES = 200, KERNELS = 200, WAITS = 100, SERVINGS = 32 };
 
 struct suspects_budget suspects_budget(void)
@@ -114,6 +115,7 @@ static void look_at(struct slots *slots, uint32_t index, const struct tree *tree
 	slot->state = thread_judge_state(&look);
 	slot->role = thread_judge_role(&look, (enum thread_role)track->role);
 	keep_role(slot, track);
+	slot->quiet_until = slot->moved || thread_is_suspect(&look) ? 0 : now + QUIET_NS;
 }
 
 void suspects_look(struct slots *slots, const struct tree *tree, struct listeners *listeners, int64_t now, struct suspects_budget *left)
@@ -123,7 +125,9 @@ void suspects_look(struct slots *slots, const struct tree *tree, struct listener
 	for (uint32_t i = 0; i < slots->order_count; i++) {
 		uint32_t at = start + i < slots->order_count ? start + i : start + i - slots->order_count;
 
-		if (slots->now[slots->order[at]].live) /* else it changed hands since the assignment: of no row yet */
+		const struct slot_now *slot = &slots->now[slots->order[at]];
+
+		if (slot->live && now >= slot->quiet_until) /* else it changed hands since the assignment: of no row yet */
 			look_at(slots, slots->order[at], tree, listeners, now, left);
 	}
 	slots->turn = start + NAMES;

@@ -72,6 +72,14 @@ static inline uint64_t view_slot_call(const struct view *view, uint32_t index)
 	return __atomic_load_n(&view_slot_at(view, index)->call, __ATOMIC_ACQUIRE);
 }
 
+/* How many claims were ever made: whoever claims counts it just after. */
+static inline uint64_t view_threads_started(const struct view *view)
+{
+	const struct segment_header *header = (const void *)view->base;
+
+	return __atomic_load_n(&header->threads_started, __ATOMIC_ACQUIRE);
+}
+
 /* Updates the words of the moment of a record that view_slot made for the same claim. */
 void view_slot_again(const struct view *view, uint32_t index, struct slot_record *record);
 
