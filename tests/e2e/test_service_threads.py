@@ -154,8 +154,8 @@ def test_postgres_processes(run, place):
 
     def postmaster_is_loop(status):
         main = status["processes"][0]
-        thread = main["threads"][0]
-        return "" if main["exe"] == "postgres" and thread["role"] == "loop" and thread["state"] == "idle" else f"{main}"
+        thread = main["threads"][0] if main["threads"] else {}
+        return "" if main["exe"] == "postgres" and thread.get("role") == "loop" and thread["state"] == "idle" else f"{main}"
 
     settled(started, postmaster_is_loop)
     settled(started, lambda status: "" if len(by_exe(status, "postgres")) >= 5 else f"{status['processes']}")
