@@ -63,7 +63,8 @@ static int complain(pid_t pid, int error)
 		return EXIT_NO_AGENT;
 	}
 	if (error == -EPERM) {
-		cli_complain("process %d may not be read: run this as its user, or as root with CAP_SYS_PTRACE", pid);
+		cli_complain("process %d may not be read: run this as its user, or as root with CAP_SYS_PTRACE",
+			pid);
 		return EXIT_NOT_PERMITTED;
 	}
 	cli_complain("process %d cannot be explained: no memory", pid);
@@ -82,7 +83,8 @@ static int print(const struct explain *explain, bool as_json)
 	if (page.failed)
 		cli_complain("the page is too long, its end is missing");
 	if (page.data)
-		(void)fwrite(page.data, 1, page.used, stdout); /* nobody reads any more: nothing to do about it */
+		(void)fwrite(
+			page.data, 1, page.used, stdout); /* nobody reads any more: nothing to do about it */
 	buf_free(&page);
 	return 0;
 }

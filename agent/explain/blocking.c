@@ -4,7 +4,10 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
-#define CALL(name, ...) {SYS_##name, #name, __VA_ARGS__}
+#define CALL(name, ...)                                                                                        \
+	{                                                                                                      \
+		SYS_##name, #name, __VA_ARGS__                                                                 \
+	}
 
 static const struct blocking_call calls[] = {
 	CALL(futex, "waits for", BLOCKING_FUTEX, WAY_NONE, LIMIT_POINTER, 3),
@@ -40,7 +43,8 @@ static const struct blocking_call calls[] = {
 	CALL(io_getevents, "waits for completions", BLOCKING_NOTHING, WAY_NONE, LIMIT_POINTER, 4),
 	CALL(epoll_pwait, "waits for events of", BLOCKING_EVENTS, WAY_NONE, LIMIT_MS, 3),
 	CALL(ppoll, "waits for events of", BLOCKING_POLL, WAY_NONE, LIMIT_POINTER, 2),
-	CALL(pselect6, "waits for events of descriptors (select)", BLOCKING_NOTHING, WAY_NONE, LIMIT_POINTER, 4),
+	CALL(pselect6, "waits for events of descriptors (select)", BLOCKING_NOTHING, WAY_NONE, LIMIT_POINTER,
+		4),
 	CALL(wait4, "waits for", BLOCKING_CHILD, WAY_NONE, LIMIT_NEVER, 0),
 	CALL(waitid, "waits for", BLOCKING_WAITID, WAY_NONE, LIMIT_NEVER, 0),
 	CALL(fcntl, "waits for a lock on", BLOCKING_FCNTL, WAY_NONE, LIMIT_NEVER, 0),
@@ -49,7 +53,8 @@ static const struct blocking_call calls[] = {
 	CALL(clock_nanosleep, "sleeps for some time", BLOCKING_NOTHING, WAY_NONE, LIMIT_ALWAYS, 0),
 	CALL(rt_sigsuspend, "waits for a signal", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
 	CALL(rt_sigtimedwait, "waits for a signal", BLOCKING_NOTHING, WAY_NONE, LIMIT_POINTER, 2),
-	CALL(restart_syscall, "goes on with a wait that was cut short", BLOCKING_NOTHING, WAY_NONE, LIMIT_ALWAYS, 0),
+	CALL(restart_syscall, "goes on with a wait that was cut short", BLOCKING_NOTHING, WAY_NONE,
+		LIMIT_ALWAYS, 0),
 	CALL(semop, "waits for a System V semaphore", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
 	CALL(semtimedop, "waits for a System V semaphore", BLOCKING_NOTHING, WAY_NONE, LIMIT_POINTER, 3),
 	CALL(msgrcv, "waits for a System V message", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),

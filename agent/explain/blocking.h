@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The system calls that can block, in words: what a thread does in one, what its arguments are, whether it ends by
- * itself. Numbers are those of the machine this was built for.
- * Threads: any. Failure: a call that is not here is told by its number.
+ * The system calls that can block, in words: what a thread does in one, what its arguments are, whether it ends
+ * by itself. Numbers are those of the machine this was built for. Threads: any. Failure: a call that is not
+ * here is told by its number.
  */
 #ifndef LS_BLOCKING_H
 #define LS_BLOCKING_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors in words: files, pipes with their other ends, sockets with their peers and what is unread in them. */
+/* Descriptors in words: files, pipes with their other ends, sockets with their peers and what is unread in
+ * them. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,38 +26,46 @@ static void put_name(pid_t pid, char *out, size_t bytes)
 }
 
 /* "written by sender (4720)", "read only by this process itself" */
-static void put_holders(const struct explain_process *process, const struct explain_holders *holders, const char *verb, struct explain_end_of *out)
+static void put_holders(const struct explain_process *process, const struct explain_holders *holders,
+	const char *verb, struct explain_end_of *out)
 {
 	size_t used = strlen(out->text);
 	char who[64];
 
 	out->is_seen = true;
 	if (holders->count == 0) {
-		(void)snprintf(out->text + used, sizeof(out->text) - used, holders->blind ? ", its other end is not to be seen" :
-			", nobody has its other end open");
+		(void)snprintf(out->text + used, sizeof(out->text) - used,
+			holders->blind ? ", its other end is not to be seen"
+				       : ", nobody has its other end open");
 		return;
 	}
 	put_name(holders->pids[0], who, sizeof(who));
 	if (holders->count == 1 && holders->pids[0] == process->row.pid)
-		(void)snprintf(who, sizeof(who), "%s this process itself", holders->blind ? "it seems" : "only");
+		(void)snprintf(
+			who, sizeof(who), "%s this process itself", holders->blind ? "it seems" : "only");
 	if (holders->count > 1)
-		(void)snprintf(out->text + used, sizeof(out->text) - used, ", %s by %s and %u more", verb, who, holders->count - 1);
+		(void)snprintf(out->text + used, sizeof(out->text) - used, ", %s by %s and %u more", verb, who,
+			holders->count - 1);
 	else
 		(void)snprintf(out->text + used, sizeof(out->text) - used, ", %s by %s", verb, who);
 	if (holders->count == 1 && !holders->blind)
 		out->peer = holders->pids[0];
 }
 
-static void tell_pipe(struct explain *explain, const struct explain_process *process, const char *link, enum blocking_way way,
-	struct explain_end_of *out)
+static void tell_pipe(struct explain *explain, const struct explain_process *process, const char *link,
+	enum blocking_way way, struct explain_end_of *out)
 {
-	(void)snprintf(out->text, sizeof(out->text), "%s pipe", way == WAY_OUT ? "a full" : way == WAY_IN ? "an empty" : "a");
+	(void)snprintf(out->text, sizeof(out->text), "%s pipe",
+		way == WAY_OUT  ? "a full"
+		: way == WAY_IN ? "an empty"
+				: "a");
 	if (way != WAY_NONE)
-		put_holders(process, explain_holders_of(explain, link, way), way == WAY_IN ? "written" : "read", out);
+		put_holders(process, explain_holders_of(explain, link, way), way == WAY_IN ? "written" : "read",
+			out);
 }
 
-static void tell_connection(struct explain *explain, const struct explain_process *process, const struct diag_connection *connection,
-	struct explain_end_of *out)
+static void tell_connection(struct explain *explain, const struct explain_process *process,
+	const struct diag_connection *connection, struct explain_end_of *out)
 {
 	char remote[SOCK_DIAG_ADDRESS], peer[48];
 
@@ -64,23 +73,27 @@ static void tell_connection(struct explain *explain, const struct explain_proces
 	if (connection->is_unix)
 		(void)snprintf(out->text, sizeof(out->text), "a unix socket");
 	else
-		(void)snprintf(out->text, sizeof(out->text), "socket to %s (%u bytes unread)", remote, connection->unread);
+		(void)snprintf(out->text, sizeof(out->text), "socket to %s (%u bytes unread)", remote,
+			connection->unread);
 	if (!connection->peer)
 		return;
 	(void)snprintf(peer, sizeof(peer), "socket:[%" PRIu64 "]", connection->peer);
 	put_holders(process, explain_holders_of(explain, peer, WAY_NONE), "served", out);
 }
 
-static void tell_socket(struct explain *explain, const struct explain_process *process, const char *link, struct explain_end_of *out)
+static void tell_socket(struct explain *explain, const struct explain_process *process, const char *link,
+	struct explain_end_of *out)
 {
 	uint64_t inode = strtoull(link + strlen("socket:["), NULL, 10);
 	int64_t now = clock_boot_ns();
 	struct netns *netns = netns_get(process->row.net_ns, process->row.pid, DUMP_AGE_NS, now);
 	const struct diag_listener *listener = netns ? netns_find(netns, inode) : NULL;
-	const struct diag_connection *connection = netns && !listener ? netns_connection(netns, inode, DUMP_AGE_NS, now) : NULL;
+	const struct diag_connection *connection =
+		netns && !listener ? netns_connection(netns, inode, DUMP_AGE_NS, now) : NULL;
 
 	if (listener)
-		(void)snprintf(out->text, sizeof(out->text), "%.64s (%u of %u in its queue)", listener->address, listener->queue, listener->backlog);
+		(void)snprintf(out->text, sizeof(out->text), "%.64s (%u of %u in its queue)", listener->address,
+			listener->queue, listener->backlog);
 	else if (connection)
 		tell_connection(explain, process, connection, out);
 	else
@@ -98,8 +111,8 @@ static void tell_other(const char *link, struct explain_end_of *out)
 		(void)snprintf(out->text, sizeof(out->text), "%.160s", link);
 }
 
-void explain_descriptor(struct explain *explain, const struct explain_process *process, int fd, enum blocking_way way,
-	struct explain_end_of *out)
+void explain_descriptor(struct explain *explain, const struct explain_process *process, int fd,
+	enum blocking_way way, struct explain_end_of *out)
 {
 	struct reach_target target = tree_target(&process->row);
 	char name[REACH_NAME], link[512];
@@ -107,7 +120,8 @@ void explain_descriptor(struct explain *explain, const struct explain_process *p
 	*out = (struct explain_end_of){0};
 	(void)snprintf(name, sizeof(name), "fd/%d", fd);
 	if (reach_link(&target, name, link, sizeof(link)) <= 0)
-		(void)snprintf(out->text, sizeof(out->text), "a descriptor that is closed by now or not to be seen");
+		(void)snprintf(
+			out->text, sizeof(out->text), "a descriptor that is closed by now or not to be seen");
 	else if (strncmp(link, "pipe:[", 6) == 0)
 		tell_pipe(explain, process, link, way, out);
 	else if (strncmp(link, "socket:[", 8) == 0)
@@ -173,7 +187,8 @@ void explain_look_sockets(struct explain *explain, bool first)
 			take_listener(explain, listener, first);
 	}
 	for (int i = 0; netns && i < count && explain->listener_count; i++) {
-		const struct diag_connection *connection = netns_connection(netns, sockets[i].inode, DUMP_AGE_NS, now);
+		const struct diag_connection *connection =
+			netns_connection(netns, sockets[i].inode, DUMP_AGE_NS, now);
 
 		if (connection && came_in(explain, connection))
 			take_inbound(explain, connection, first);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who holds a file lock that a process waits for, from /proc/locks (proc(5)): a waiter stands with "->" behind the
- * lock that keeps it out, under the same number.
- * Threads: any. Failure: 0, nobody known.
+ * Who holds a file lock that a process waits for, from /proc/locks (proc(5)): a waiter stands with "->" behind
+ * the lock that keeps it out, under the same number. Threads: any. Failure: 0, nobody known.
  */
 #ifndef LS_FILE_LOCKS_H
 #define LS_FILE_LOCKS_H

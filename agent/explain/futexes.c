@@ -11,7 +11,14 @@
 enum { TID_MASK = 0x3fffffff };
 
 /* pthread_rwlock_t, from the word that readers or writers sleep on. */
-enum { RW_PHASE_AT = 8, RW_WRITERS_AT = 12, RW_OWNER_AT = 24, RW_SHARED_AT = 28, RW_LOCKED = 2, RW_READER_SHIFT = 3 };
+enum {
+	RW_PHASE_AT = 8,
+	RW_WRITERS_AT = 12,
+	RW_OWNER_AT = 24,
+	RW_SHARED_AT = 28,
+	RW_LOCKED = 2,
+	RW_READER_SHIFT = 3
+};
 
 /* pthread_cond_t: the two words of its groups that waiters sleep on. */
 enum { CV_SEQUENCE_AT = 0, CV_START_AT = 8, CV_REFERENCES_AT = 16, CV_WAITERS_AT = 36, CV_SIGNALS_AT = 40 };
@@ -43,16 +50,22 @@ static bool is_tid(const struct futex_sight *sight, pid_t tid)
 	return tid > 0 && (uint32_t)tid <= sight->most_tid;
 }
 
-static bool take_mutex(const struct futex_sight *sight, int begins, const struct lock_facts *facts, struct futex_facts *out)
+static bool take_mutex(
+	const struct futex_sight *sight, int begins, const struct lock_facts *facts, struct futex_facts *out)
 {
 	if (facts->kind == LOCK_UNKNOWN || !is_tid(sight, facts->owner))
 		return false;
-	*out = (struct futex_facts){.kind = FUTEX_MUTEX, .object = sight->address + (uint64_t)(int64_t)begins, .owner = facts->owner,
-		.robust = facts->robust, .inherits = facts->inherits, .shared = facts->shared};
+	*out = (struct futex_facts){.kind = FUTEX_MUTEX,
+		.object = sight->address + (uint64_t)(int64_t)begins,
+		.owner = facts->owner,
+		.robust = facts->robust,
+		.inherits = facts->inherits,
+		.shared = facts->shared};
 	return true;
 }
 
-/* A waiter has left 2 in the lock word and the list of robust ones is empty; a robust one holds a tid and the waiters' bit. */
+/* A waiter has left 2 in the lock word and the list of robust ones is empty; a robust one holds a tid and the
+ * waiters' bit. */
 static bool is_contended(const struct futex_sight *sight, const struct lock_facts *facts)
 {
 	static const unsigned char none[MX_LIST_BYTES];
@@ -61,7 +74,8 @@ static bool is_contended(const struct futex_sight *sight, const struct lock_fact
 		return false; /* nobody waits for these by FUTEX_WAIT */
 	if (facts->robust)
 		return (sight->value & FUTEX_WAITERS) && (sight->value & TID_MASK) == (uint32_t)facts->owner;
-	return word(sight, 0) == 2 && sight->value == 2 && memcmp(sight->bytes + FUTEX_BEFORE + MX_LIST_AT, none, MX_LIST_BYTES) == 0;
+	return word(sight, 0) == 2 && sight->value == 2 &&
+	       memcmp(sight->bytes + FUTEX_BEFORE + MX_LIST_AT, none, MX_LIST_BYTES) == 0;
 }
 
 static bool glibc_mutex(const struct futex_sight *sight, struct futex_facts *out)
@@ -81,7 +95,8 @@ static bool glibc_rwlock(const struct futex_sight *sight, struct futex_facts *ou
 	pid_t owner = (pid_t)word(sight, begins + RW_OWNER_AT);
 	uint32_t count = readers >> RW_READER_SHIFT;
 
-	if (shared > 1 || (word(sight, 0) & ~3U) || (sight->value & ~3U) || !(sight->value & 2) || wide(sight, begins + 16) != 0)
+	if (shared > 1 || (word(sight, 0) & ~3U) || (sight->value & ~3U) || !(sight->value & 2) ||
+		wide(sight, begins + 16) != 0)
 		return false; /* 2: somebody sleeps on it; then its padding */
 	*out = (struct futex_facts){.object = sight->address + (uint64_t)(int64_t)begins, .shared = shared};
 	if (owner) {
@@ -98,11 +113,14 @@ static bool glibc_condition(const struct futex_sight *sight, struct futex_facts 
 {
 	int group = sight->address % 8 ? 1 : 0, begins = -(CV_SIGNALS_AT + 4 * group);
 	uint32_t waiters = word(sight, begins + CV_WAITERS_AT) >> 3, sleepers;
-	uint64_t sequence = wide(sight, begins + CV_SEQUENCE_AT) >> 1, start = wide(sight, begins + CV_START_AT) >> 1;
+	uint64_t sequence = wide(sight, begins + CV_SEQUENCE_AT) >> 1,
+		 start = wide(sight, begins + CV_START_AT) >> 1;
 
 	sleepers = word(sight, begins + CV_REFERENCES_AT + 4 * group) >> 1;
-	*out = (struct futex_facts){.kind = FUTEX_CONDITION, .object = sight->address + (uint64_t)(int64_t)begins};
-	return waiters > 0 && waiters <= sight->threads && sleepers <= waiters && start <= sequence && sequence - start <= UINT32_MAX;
+	*out = (struct futex_facts){
+		.kind = FUTEX_CONDITION, .object = sight->address + (uint64_t)(int64_t)begins};
+	return waiters > 0 && waiters <= sight->threads && sleepers <= waiters && start <= sequence &&
+	       sequence - start <= UINT32_MAX;
 }
 
 static bool glibc_semaphore(const struct futex_sight *sight, struct futex_facts *out)
@@ -110,7 +128,8 @@ static bool glibc_semaphore(const struct futex_sight *sight, struct futex_facts 
 	uint32_t waiters = word(sight, SEM_WAITERS_AT), private = word(sight, SEM_PRIVATE_AT);
 
 	*out = (struct futex_facts){.kind = FUTEX_SEMAPHORE, .object = sight->address};
-	return sight->value == 0 && waiters > 0 && waiters <= sight->threads && (private == 0 || private == FUTEX_PRIVATE_FLAG);
+	return sight->value == 0 && waiters > 0 && waiters <= sight->threads &&
+	       (private == 0 || private == FUTEX_PRIVATE_FLAG);
 }
 
 /* The kernel wakes it when it clears the tid of a thread that ends: never a private futex. */
@@ -126,7 +145,8 @@ static bool glibc_stream(const struct futex_sight *sight, struct futex_facts *ou
 	uint64_t pointer = wide(sight, 8);
 
 	*out = (struct futex_facts){.kind = FUTEX_STREAM, .object = sight->address, .pointer = pointer};
-	return sight->value == 2 && word(sight, 0) == 2 && word(sight, 4) < 1000 && pointer > UINT32_MAX && pointer % 16 == 0;
+	return sight->value == 2 && word(sight, 0) == 2 && word(sight, 4) < 1000 && pointer > UINT32_MAX &&
+	       pointer % 16 == 0;
 }
 
 static bool musl_mutex(const struct futex_sight *sight, struct futex_facts *out)
@@ -143,7 +163,8 @@ static bool musl_mutex(const struct futex_sight *sight, struct futex_facts *out)
 static bool musl_normal(const struct futex_sight *sight, struct futex_facts *out)
 {
 	*out = (struct futex_facts){.kind = FUTEX_LOCK, .object = sight->address - 4};
-	return sight->address % 8 == 4 && (word(sight, -4) & ~128U) == 0 && (word(sight, 0) & TID_MASK) == EBUSY;
+	return sight->address % 8 == 4 && (word(sight, -4) & ~128U) == 0 &&
+	       (word(sight, 0) & TID_MASK) == EBUSY;
 }
 
 static bool unnamed_lock(const struct futex_sight *sight, struct futex_facts *out)
@@ -158,7 +179,10 @@ static void tell_inheriting(const struct futex_sight *sight, struct futex_facts 
 	pid_t owner = (pid_t)(word(sight, 0) & TID_MASK);
 
 	if (is_tid(sight, owner))
-		*out = (struct futex_facts){.kind = FUTEX_MUTEX, .object = sight->address, .owner = owner, .inherits = true,
+		*out = (struct futex_facts){.kind = FUTEX_MUTEX,
+			.object = sight->address,
+			.owner = owner,
+			.inherits = true,
 			.shared = !(sight->op & FUTEX_PRIVATE_FLAG)};
 }
 
@@ -169,7 +193,8 @@ static bool (*const musl[])(const struct futex_sight *, struct futex_facts *) = 
 
 void futexes_tell(const struct futex_sight *sight, struct futex_facts *out)
 {
-	unsigned command = sight->op & FUTEX_CMD_MASK, count = sight->is_musl ? sizeof(musl) / sizeof(musl[0]) : sizeof(glibc) / sizeof(glibc[0]);
+	unsigned command = sight->op & FUTEX_CMD_MASK,
+		 count = sight->is_musl ? sizeof(musl) / sizeof(musl[0]) : sizeof(glibc) / sizeof(glibc[0]);
 	bool (*const *kinds)(const struct futex_sight *, struct futex_facts *) = sight->is_musl ? musl : glibc;
 	struct futex_facts facts;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a futex is, from the call and the memory around it, for glibc (the layouts since 2.25) and musl. Nothing here is
- * taken for what it looks like before all its words agree: the rest is "looks like", or unknown.
+ * What a futex is, from the call and the memory around it, for glibc (the layouts since 2.25) and musl. Nothing
+ * here is taken for what it looks like before all its words agree: the rest is "looks like", or unknown.
  * Threads: any; pure. Failure: FUTEX_UNKNOWN.
- * Sources: glibc nptl/struct_mutex.h, struct_rwlock.h, thread-shared-types.h, internaltypes.h; musl pthread_impl.h.
+ * Sources: glibc nptl/struct_mutex.h, struct_rwlock.h, thread-shared-types.h, internaltypes.h; musl
+ * pthread_impl.h.
  */
 #ifndef LS_FUTEXES_H
 #define LS_FUTEXES_H
@@ -14,9 +15,9 @@
 
 enum futex_kind {
 	FUTEX_UNKNOWN,
-	FUTEX_MUTEX,     /* owner: who holds it */
-	FUTEX_WRITER,    /* a rwlock that a writer holds: owner */
-	FUTEX_READERS,   /* a rwlock that readers hold, who leave no name */
+	FUTEX_MUTEX,   /* owner: who holds it */
+	FUTEX_WRITER,  /* a rwlock that a writer holds: owner */
+	FUTEX_READERS, /* a rwlock that readers hold, who leave no name */
 	FUTEX_CONDITION,
 	FUTEX_SEMAPHORE, /* looks like one */
 	FUTEX_JOIN,      /* owner: the thread that is to end */
@@ -30,9 +31,9 @@ enum { FUTEX_BEFORE = 48, FUTEX_AFTER = 48, FUTEX_BYTES = FUTEX_BEFORE + FUTEX_A
 struct futex_sight {
 	unsigned char bytes[FUTEX_BYTES];
 	uint64_t address;
-	uint32_t op, value;  /* of the call */
-	uint32_t threads;    /* of the process */
-	uint32_t most_tid;   /* no thread has a higher number */
+	uint32_t op, value; /* of the call */
+	uint32_t threads;   /* of the process */
+	uint32_t most_tid;  /* no thread has a higher number */
 	bool is_musl;
 	bool value_is_thread; /* `value` is the number of a thread that lives */
 };
@@ -42,7 +43,7 @@ struct futex_facts {
 	uint64_t object; /* where the whole begins */
 	pid_t owner;     /* as the process numbers its threads; 0 nobody, or not told */
 	uint64_t pointer;
-	uint32_t count;  /* of readers */
+	uint32_t count; /* of readers */
 	bool robust, inherits, shared;
 };
 

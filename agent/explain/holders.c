@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who has the other end of a pipe or socket: every process that we may look into is asked for its descriptors. */
+/* Who has the other end of a pipe or socket: every process that we may look into is asked for its descriptors.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +52,8 @@ static void look_into(pid_t pid, void *context)
 	}
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	directory = opendir(path);
-	search->found->blind = search->found->blind || (!directory && errno != ENOENT && errno != ESRCH); /* those have ended */
+	search->found->blind = search->found->blind ||
+			       (!directory && errno != ENOENT && errno != ESRCH); /* those have ended */
 	while (directory && (entry = readdir(directory))) {
 		if (!is_end(dirfd(directory), entry->d_name, search->found))
 			continue;
@@ -64,7 +66,8 @@ static void look_into(pid_t pid, void *context)
 		(void)closedir(directory); /* was only read */
 }
 
-const struct explain_holders *explain_holders_of(struct explain *explain, const char *link, enum blocking_way way)
+const struct explain_holders *explain_holders_of(
+	struct explain *explain, const char *link, enum blocking_way way)
 {
 	struct explain_holders *place = &explain->holders[explain->holders_next];
 	struct search search = {.found = place, .until = clock_mono_ns() + SEARCH_NS};

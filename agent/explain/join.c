@@ -63,8 +63,9 @@ void explain_join(struct explain *explain)
 
 		if (thread->gone || !thread->wait.edge)
 			continue;
-		thread->waits_for = thread->wait.owner_is_process ? thread_of_process(explain, thread->wait.owner) :
-								    thread_by_tid(explain, thread->wait.owner);
+		thread->waits_for = thread->wait.owner_is_process
+					    ? thread_of_process(explain, thread->wait.owner)
+					    : thread_by_tid(explain, thread->wait.owner);
 	}
 	for (unsigned i = 0; marks && i < explain->thread_count; i++)
 		walk(explain, (int)i, marks, i + 1);
@@ -114,6 +115,7 @@ unsigned explain_behind(const struct explain *explain)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < explain->thread_count; i++)
-		count += !explain->threads[i].in_cycle && !explain->threads[i].wait.orphan && is_behind(explain, i);
+		count += !explain->threads[i].in_cycle && !explain->threads[i].wait.orphan &&
+			 is_behind(explain, i);
 	return count;
 }

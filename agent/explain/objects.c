@@ -16,7 +16,8 @@
 #define F_OFD_SETLKW 38
 #endif
 
-static void wait_for_process(struct explain *explain, struct explain_wait *wait, pid_t pid, enum explain_edge edge)
+static void wait_for_process(
+	struct explain *explain, struct explain_wait *wait, pid_t pid, enum explain_edge edge)
 {
 	if (!explain_add(explain, pid))
 		edge = EDGE_NONE; /* gone by now, or not to be looked into */
@@ -25,7 +26,8 @@ static void wait_for_process(struct explain *explain, struct explain_wait *wait,
 	wait->edge = edge;
 }
 
-static void tell_descriptor(struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
+static void tell_descriptor(
+	struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
 {
 	struct explain_end_of end;
 
@@ -44,7 +46,8 @@ static unsigned count_lines(const char *text, const char *begin)
 	return count;
 }
 
-static void tell_events(struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
+static void tell_events(
+	struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
 {
 	struct reach_target target = tree_target(&process->row);
 	char name[REACH_NAME], text[REACH_BYTES];
@@ -56,11 +59,12 @@ static void tell_events(struct explain *explain, const struct explain_process *p
 	got = reach_file(&target, name, text, sizeof(text) - 1);
 	text[got > 0 ? got : 0] = '\0';
 	count = count_lines(text, "tfd:");
-	(void)snprintf(thread->wait.object, sizeof(thread->wait.object), "%s%u descriptor%s (epoll)", got == sizeof(text) - 1 ? "more than " : "",
-		count, count == 1 ? "" : "s");
+	(void)snprintf(thread->wait.object, sizeof(thread->wait.object), "%s%u descriptor%s (epoll)",
+		got == sizeof(text) - 1 ? "more than " : "", count, count == 1 ? "" : "s");
 }
 
-static void tell_poll(struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
+static void tell_poll(
+	struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
 {
 	struct reach_target target = tree_target(&process->row);
 	uint64_t count = thread->first.arguments[1];
@@ -68,7 +72,8 @@ static void tell_poll(struct explain *explain, const struct explain_process *pro
 	struct pollfd one;
 
 	if (count != 1 || reach_memory(&target, thread->first.arguments[0], &one, sizeof(one)) != sizeof(one)) {
-		(void)snprintf(thread->wait.object, sizeof(thread->wait.object), "%u descriptors (poll)", (unsigned)count);
+		(void)snprintf(thread->wait.object, sizeof(thread->wait.object), "%u descriptors (poll)",
+			(unsigned)count);
 		return;
 	}
 	explain_descriptor(explain, process, one.fd, one.events & POLLIN ? WAY_IN : WAY_NONE, &end);
@@ -77,14 +82,17 @@ static void tell_poll(struct explain *explain, const struct explain_process *pro
 		wait_for_process(explain, &thread->wait, end.peer, EDGE_GUESS);
 }
 
-static void tell_child(struct explain *explain, const struct explain_process *process, struct explain_thread *thread, pid_t pid)
+static void tell_child(struct explain *explain, const struct explain_process *process,
+	struct explain_thread *thread, pid_t pid)
 {
 	struct proc_stat stat;
 
 	if (pid <= 0) {
-		(void)snprintf(thread->wait.object, sizeof(thread->wait.object), pid == -1 ? "any child to end" : "a child of a group to end");
+		(void)snprintf(thread->wait.object, sizeof(thread->wait.object),
+			pid == -1 ? "any child to end" : "a child of a group to end");
 	} else if (process->row.ns_pid != process->row.pid) {
-		(void)snprintf(thread->wait.object, sizeof(thread->wait.object), "child %d (by its own count) to end", pid);
+		(void)snprintf(thread->wait.object, sizeof(thread->wait.object),
+			"child %d (by its own count) to end", pid);
 	} else {
 		(void)snprintf(thread->wait.object, sizeof(thread->wait.object), "the end of its child");
 		if (proc_process_stat(pid, &stat) == 0 && stat.parent == process->row.pid)
@@ -93,12 +101,14 @@ static void tell_child(struct explain *explain, const struct explain_process *pr
 	}
 }
 
-static void tell_wait4(struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
+static void tell_wait4(
+	struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
 {
 	tell_child(explain, process, thread, (pid_t)thread->first.arguments[0]);
 }
 
-static void tell_waitid(struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
+static void tell_waitid(
+	struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
 {
 	static const pid_t any[] = {[P_ALL] = -1, [P_PID] = 0, [P_PGID] = -2};
 	uint64_t type = thread->first.arguments[0];
@@ -118,8 +128,10 @@ static uint64_t inode_of(pid_t pid, int fd)
 	return stat(path, &status) == 0 ? status.st_ino : 0;
 }
 
-/* Locks of fcntl belong to a process; those of flock to whoever has the open file, so the kernel's word is a hint. */
-static void tell_lock(struct explain *explain, const struct explain_process *process, struct explain_thread *thread, enum file_lock_kind kind)
+/* Locks of fcntl belong to a process; those of flock to whoever has the open file, so the kernel's word is a
+ * hint. */
+static void tell_lock(struct explain *explain, const struct explain_process *process,
+	struct explain_thread *thread, enum file_lock_kind kind)
 {
 	uint64_t inode = inode_of(process->row.pid, (int)thread->first.arguments[0]);
 	struct explain_end_of end;
@@ -130,10 +142,12 @@ static void tell_lock(struct explain *explain, const struct explain_process *pro
 	memcpy(thread->wait.object, end.text, sizeof(thread->wait.object));
 	owner = file_locks_owner(kind, process->row.pid, inode);
 	if (owner > 0)
-		wait_for_process(explain, &thread->wait, owner, kind == FILE_LOCK_POSIX ? EDGE_EXACT : EDGE_GUESS);
+		wait_for_process(
+			explain, &thread->wait, owner, kind == FILE_LOCK_POSIX ? EDGE_EXACT : EDGE_GUESS);
 }
 
-static void tell_fcntl(struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
+static void tell_fcntl(
+	struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
 {
 	uint64_t command = thread->first.arguments[1];
 
@@ -143,7 +157,8 @@ static void tell_fcntl(struct explain *explain, const struct explain_process *pr
 		tell_descriptor(explain, process, thread);
 }
 
-static void tell_flock(struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
+static void tell_flock(
+	struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
 {
 	tell_lock(explain, process, thread, FILE_LOCK_FLOCK);
 }
@@ -158,7 +173,8 @@ static void (*const tells[])(struct explain *, const struct explain_process *, s
 	[BLOCKING_FLOCK] = tell_flock,
 };
 
-void explain_object(struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
+void explain_object(
+	struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
 {
 	if (thread->call->object < sizeof(tells) / sizeof(tells[0]) && tells[thread->call->object])
 		tells[thread->call->object](explain, process, thread);

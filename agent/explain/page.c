@@ -17,8 +17,9 @@ struct state_word {
 	const char *text;
 };
 
-static const struct state_word states[] = {{'R', "running"}, {'S', "sleeping"}, {'D', "waiting in the kernel (D)"}, {'T', "stopped"},
-	{'t', "stopped by a debugger"}, {'Z', "ended"}, {'X', "ended"}, {'I', "idle"}};
+static const struct state_word states[] = {{'R', "running"}, {'S', "sleeping"},
+	{'D', "waiting in the kernel (D)"}, {'T', "stopped"}, {'t', "stopped by a debugger"}, {'Z', "ended"},
+	{'X', "ended"}, {'I', "idle"}};
 
 static const char *state_word(char letter)
 {
@@ -62,7 +63,8 @@ void explain_who(const struct explain *explain, const struct explain_thread *thr
 	text_sanitize(out);
 }
 
-static void put_owner(const struct explain *explain, const struct explain_wait *wait, int waits_for, char *out, size_t bytes)
+static void put_owner(
+	const struct explain *explain, const struct explain_wait *wait, int waits_for, char *out, size_t bytes)
 {
 	struct proc_stat stat = {.name = "?"};
 
@@ -75,7 +77,8 @@ static void put_owner(const struct explain *explain, const struct explain_wait *
 	text_sanitize(out);
 }
 
-void explain_sentence(const struct explain *explain, const struct explain_thread *thread, char *out, size_t bytes)
+void explain_sentence(
+	const struct explain *explain, const struct explain_thread *thread, char *out, size_t bytes)
 {
 	const struct explain_wait *wait = &thread->wait;
 	char owner[64] = "";
@@ -85,13 +88,16 @@ void explain_sentence(const struct explain *explain, const struct explain_thread
 		return;
 	}
 	if (!thread->call) {
-		(void)snprintf(out, bytes, "%s", thread->now.state == 'R' || thread->now.syscall == SYSCALL_NONE ? "runs its own code" : "");
+		(void)snprintf(out, bytes, "%s",
+			thread->now.state == 'R' || thread->now.syscall == SYSCALL_NONE ? "runs its own code"
+											: "");
 		return;
 	}
 	if (wait->owner && !wait->orphan && wait->owner_word)
 		put_owner(explain, wait, thread->waits_for, owner, sizeof(owner));
-	(void)snprintf(out, bytes, "%s%s%s%s%s%s%s%s", thread->call->does, wait->object[0] ? " " : "", wait->object, owner[0] ? " " : "",
-		owner[0] ? wait->owner_word : "", owner, wait->orphan ? ", whose owner has ended without unlocking it" : "",
+	(void)snprintf(out, bytes, "%s%s%s%s%s%s%s%s", thread->call->does, wait->object[0] ? " " : "",
+		wait->object, owner[0] ? " " : "", owner[0] ? wait->owner_word : "", owner,
+		wait->orphan ? ", whose owner has ended without unlocking it" : "",
 		wait->limited && thread->call->limit != LIMIT_ALWAYS ? ", for a limited time" : "");
 	text_sanitize(out);
 }
@@ -119,19 +125,21 @@ static void put_state(const struct explain_thread *thread, char *out, size_t byt
 	if (thread->still && thread->rest_seconds >= 0)
 		(void)snprintf(rest, sizeof(rest), ", last ran about %s ago", age);
 	else if (thread->now.switches > thread->first.switches && thread->now.state != 'R')
-		(void)snprintf(rest, sizeof(rest), ", ran meanwhile (%llu switches)", (unsigned long long)(thread->now.switches - thread->first.switches));
-	(void)snprintf(out, bytes, "%s%s%s%s%s%s", state_word(thread->now.state), rest, cpu, thread->call ? " [" : "",
-		thread->call ? thread->call->name : "", thread->call ? "]" : "");
+		(void)snprintf(rest, sizeof(rest), ", ran meanwhile (%llu switches)",
+			(unsigned long long)(thread->now.switches - thread->first.switches));
+	(void)snprintf(out, bytes, "%s%s%s%s%s%s", state_word(thread->now.state), rest, cpu,
+		thread->call ? " [" : "", thread->call ? thread->call->name : "", thread->call ? "]" : "");
 }
 
 /* ---- threads that say the same */
 
 static bool are_alike(const struct explain_thread *one, const struct explain_thread *other)
 {
-	return one->call == other->call && one->now.state == other->now.state && one->wait.owner == other->wait.owner &&
-	       one->waits_for == other->waits_for && one->now.syscall == other->now.syscall && one->still == other->still &&
-	       one->cpu_percent < 0.5 && other->cpu_percent < 0.5 && strcmp(one->wait.object, other->wait.object) == 0 && !one->in_cycle &&
-	       !other->in_cycle;
+	return one->call == other->call && one->now.state == other->now.state &&
+	       one->wait.owner == other->wait.owner && one->waits_for == other->waits_for &&
+	       one->now.syscall == other->now.syscall && one->still == other->still && one->cpu_percent < 0.5 &&
+	       other->cpu_percent < 0.5 && strcmp(one->wait.object, other->wait.object) == 0 &&
+	       !one->in_cycle && !other->in_cycle;
 }
 
 static void put_thread(const struct explain *explain, const unsigned *alike, unsigned count, struct buf *out)
@@ -144,7 +152,8 @@ static void put_thread(const struct explain *explain, const unsigned *alike, uns
 	explain_who(explain, thread, name, sizeof(name));
 	used = (size_t)snprintf(list, sizeof(list), "%s", name);
 	for (unsigned i = 1; i < count && i < NAMED && used < sizeof(list) - 32; i++)
-		used += (size_t)snprintf(list + used, sizeof(list) - used, ", %d", explain->threads[alike[i]].tid);
+		used += (size_t)snprintf(
+			list + used, sizeof(list) - used, ", %d", explain->threads[alike[i]].tid);
 	if (count > NAMED)
 		(void)snprintf(list + used, sizeof(list) - used, " and %u more", count - NAMED);
 	(void)snprintf(list + strlen(list), sizeof(list) - strlen(list), ": ");
@@ -165,11 +174,14 @@ static void put_process(const struct explain *explain, const struct explain_proc
 			const struct explain_thread *thread = &explain->threads[process->first_thread + i];
 			unsigned count = 0;
 
-			if (told[i] || thread->gone || (round == 0 && thread->tid != explain->asked)) /* the one asked for comes first */
+			if (told[i] || thread->gone ||
+				(round == 0 &&
+					thread->tid != explain->asked)) /* the one asked for comes first */
 				continue;
 			for (unsigned j = i; j < process->thread_count; j++) {
 				if (told[j] || explain->threads[process->first_thread + j].gone ||
-					(j != i && !are_alike(thread, &explain->threads[process->first_thread + j])))
+					(j != i && !are_alike(thread,
+							   &explain->threads[process->first_thread + j])))
 					continue;
 				told[j] = true;
 				alike[count++] = process->first_thread + j;
@@ -193,7 +205,8 @@ static void put_cycle(const struct explain *explain, unsigned from, bool *told, 
 	used = (size_t)snprintf(chain, sizeof(chain), "%s ", who);
 	do {
 		explain_sentence(explain, &explain->threads[at], sentence, sizeof(sentence));
-		used += (size_t)snprintf(chain + used, sizeof(chain) - used, "%s%s", at == (int)from ? "" : ", which ", sentence);
+		used += (size_t)snprintf(chain + used, sizeof(chain) - used, "%s%s",
+			at == (int)from ? "" : ", which ", sentence);
 		told[at] = true;
 		at = explain->threads[at].waits_for;
 	} while (at != (int)from && used < sizeof(chain));
@@ -225,13 +238,16 @@ static void put_sockets(const struct explain *explain, struct buf *out)
 
 		if (!now->inode)
 			continue; /* closed meanwhile */
-		(void)snprintf(line, sizeof(line), "listens on %s, %u of %u in its accept queue", now->address, now->queue, now->backlog);
+		(void)snprintf(line, sizeof(line), "listens on %s, %u of %u in its accept queue", now->address,
+			now->queue, now->backlog);
 		text_sanitize(line);
 		wrap(out, 0, 2, line);
 	}
 	if (explain->inbound.connections) {
-		(void)snprintf(line, sizeof(line), "%u connection%s came in, %u of them with bytes that nobody reads", explain->inbound.connections,
-			explain->inbound.connections == 1 ? "" : "s", explain->inbound.waiting);
+		(void)snprintf(line, sizeof(line),
+			"%u connection%s came in, %u of them with bytes that nobody reads",
+			explain->inbound.connections, explain->inbound.connections == 1 ? "" : "s",
+			explain->inbound.waiting);
 		wrap(out, 0, 2, line);
 	}
 }
@@ -243,8 +259,9 @@ static void put_head(const struct explain *explain, const struct explain_process
 	memcpy(name, process->row.name, sizeof(name));
 	text_sanitize(name);
 	put_age((double)(clock_boot_ns() - (int64_t)process->row.start_ns) / NS_PER_SECOND, age, sizeof(age));
-	(void)snprintf(line, sizeof(line), "%s (pid %d), started %s ago, %u thread%s%s%s", name, process->row.pid, age, process->thread_count,
-		process->thread_count == 1 ? "" : "s", explain->threads_cut ? " and more that are not looked at" : "",
+	(void)snprintf(line, sizeof(line), "%s (pid %d), started %s ago, %u thread%s%s%s", name,
+		process->row.pid, age, process->thread_count, process->thread_count == 1 ? "" : "s",
+		explain->threads_cut ? " and more that are not looked at" : "",
 		process->narrow ? "; a 32-bit program: its calls are not told apart" : "");
 	wrap(out, 0, 2, line);
 }
@@ -254,7 +271,8 @@ void explain_print(const struct explain *explain, struct buf *out)
 	char verdict[512];
 
 	put_head(explain, &explain->processes[0], out);
-	buf_format(out, "looked at twice within %.1f s, from outside; nothing was stopped\n\n", explain->looked_seconds);
+	buf_format(out, "looked at twice within %.1f s, from outside; nothing was stopped\n\n",
+		explain->looked_seconds);
 	put_process(explain, &explain->processes[0], out);
 	for (unsigned i = 1; i < explain->process_count; i++) {
 		buf_text(out, "\na wait leads to ");

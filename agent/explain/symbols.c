@@ -32,12 +32,13 @@ int symbols_parse_mapping(const char *line, struct symbols_mapping *out)
 	int path = 0;
 
 	*out = (struct symbols_mapping){0};
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*4s %" SCNx64 " %x:%x %" SCNu64 "%n", &out->start, &out->end, &out->offset,
-		    &out->device_major, &out->device_minor, &out->inode, &path) < 6 ||
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*4s %" SCNx64 " %x:%x %" SCNu64 "%n", &out->start, &out->end,
+		    &out->offset, &out->device_major, &out->device_minor, &out->inode, &path) < 6 ||
 		!path || out->start >= out->end)
 		return -EPROTO;
 	path += (int)strspn(line + path, " ");
-	(void)snprintf(out->path, sizeof(out->path), "%.*s", (int)strcspn(line + path, "\n"), line + path); /* cut: then it opens nothing */
+	(void)snprintf(out->path, sizeof(out->path), "%.*s", (int)strcspn(line + path, "\n"),
+		line + path); /* cut: then it opens nothing */
 	return 0;
 }
 
@@ -110,7 +111,8 @@ static bool is_file(const struct symbols_mapping *mapping)
 	return mapping->path[0] == '/' && mapping->inode;
 }
 
-/* The lowest part of the object that holds mapping `index`; what has no name may be the zeroed end of the one before. */
+/* The lowest part of the object that holds mapping `index`; what has no name may be the zeroed end of the one
+ * before. */
 static const struct symbols_mapping *object_of(const struct symbols *cache, unsigned index)
 {
 	const struct symbols_mapping *all = cache->mappings, *base;
@@ -127,7 +129,8 @@ static const struct symbols_mapping *object_of(const struct symbols *cache, unsi
 	return base;
 }
 
-/* Only a regular file, the very one that is mapped: its name is the service's word, and an open may wait or do harm. */
+/* Only a regular file, the very one that is mapped: its name is the service's word, and an open may wait or do
+ * harm. */
 static int open_same(const char *path, const struct symbols_mapping *mapping, bool device)
 {
 	int place = open(path, O_PATH | O_CLOEXEC), fd = -1;
@@ -137,7 +140,8 @@ static int open_same(const char *path, const struct symbols_mapping *mapping, bo
 	if (place < 0)
 		return -1;
 	if (!fstat(place, &status) && S_ISREG(status.st_mode) && status.st_ino == mapping->inode &&
-		(!device || (major(status.st_dev) == mapping->device_major && minor(status.st_dev) == mapping->device_minor))) {
+		(!device || (major(status.st_dev) == mapping->device_major &&
+				    minor(status.st_dev) == mapping->device_minor))) {
 		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", place);
 		fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	}
@@ -151,7 +155,8 @@ static int open_object(const struct symbols_mapping *mapping, pid_t pid)
 	char path[SYMBOLS_PATH + 64];
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, mapping->start, mapping->end);
+	(void)snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, mapping->start,
+		mapping->end);
 	fd = open_same(path, mapping, false);
 	if (fd >= 0)
 		return fd;
@@ -160,7 +165,8 @@ static int open_object(const struct symbols_mapping *mapping, pid_t pid)
 	return fd >= 0 ? fd : open_same(mapping->path, mapping, true);
 }
 
-static void name_of_file(const struct symbols_mapping *base, pid_t pid, uint64_t address, bool is_within, char *out, size_t bytes)
+static void name_of_file(const struct symbols_mapping *base, pid_t pid, uint64_t address, bool is_within,
+	char *out, size_t bytes)
 {
 	char symbol[SYMBOLS_NAME] = "", file[SYMBOLS_PATH];
 	int fd = open_object(base, pid);
@@ -186,7 +192,8 @@ static void name_of_file(const struct symbols_mapping *base, pid_t pid, uint64_t
 		(void)snprintf(out, bytes, "[anon]");
 }
 
-int symbols_name(struct symbols *cache, const struct reach_target *target, uint64_t address, char *out, size_t bytes)
+int symbols_name(
+	struct symbols *cache, const struct reach_target *target, uint64_t address, char *out, size_t bytes)
 {
 	const struct symbols_mapping *mapping, *base;
 	int error = refresh(cache, target);

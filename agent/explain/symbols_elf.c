@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The symbol tables of an ELF file: the second half of symbols.h. Every offset and count in it is a lie until checked. */
+/* The symbol tables of an ELF file: the second half of symbols.h. Every offset and count in it is a lie until
+ * checked. */
 #include <elf.h>
 #include <stdbool.h>
 #include <string.h>
@@ -28,7 +29,8 @@ static bool read_at(int fd, uint64_t offset, void *buffer, size_t bytes)
 
 static bool read_head(int fd, Elf64_Ehdr *head)
 {
-	static const unsigned char order = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
+	static const unsigned char order =
+		__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
 
 	return read_at(fd, 0, head, sizeof(*head)) && memcmp(head->e_ident, ELFMAG, SELFMAG) == 0 &&
 	       head->e_ident[EI_CLASS] == ELFCLASS64 && head->e_ident[EI_DATA] == order;
@@ -67,12 +69,14 @@ static bool holds(const Elf64_Sym *symbol, uint64_t address)
 {
 	unsigned type = ELF64_ST_TYPE(symbol->st_info);
 
-	return (type == STT_OBJECT || type == STT_FUNC || type == STT_GNU_IFUNC) && symbol->st_shndx != SHN_UNDEF && symbol->st_name &&
-	       address >= symbol->st_value && address - symbol->st_value < (symbol->st_size ? symbol->st_size : 1);
+	return (type == STT_OBJECT || type == STT_FUNC || type == STT_GNU_IFUNC) &&
+	       symbol->st_shndx != SHN_UNDEF && symbol->st_name && address >= symbol->st_value &&
+	       address - symbol->st_value < (symbol->st_size ? symbol->st_size : 1);
 }
 
 /* The one that starts nearest before it. */
-static void search_table(int fd, const Elf64_Shdr *table, const Elf64_Shdr *strings, uint64_t address, struct found *found)
+static void search_table(
+	int fd, const Elf64_Shdr *table, const Elf64_Shdr *strings, uint64_t address, struct found *found)
 {
 	uint64_t count = table->sh_size / sizeof(Elf64_Sym);
 	Elf64_Sym symbols[AT_ONCE];
@@ -87,8 +91,11 @@ static void search_table(int fd, const Elf64_Shdr *table, const Elf64_Shdr *stri
 		for (size_t i = 0; i < now; i++) {
 			if (!holds(&symbols[i], address) || (found->any && symbols[i].st_value <= found->value))
 				continue;
-			*found = (struct found){.value = symbols[i].st_value, .name = symbols[i].st_name, .strings = strings->sh_offset,
-				.strings_bytes = strings->sh_size, .any = true};
+			*found = (struct found){.value = symbols[i].st_value,
+				.name = symbols[i].st_name,
+				.strings = strings->sh_offset,
+				.strings_bytes = strings->sh_size,
+				.any = true};
 		}
 	}
 }
@@ -105,8 +112,10 @@ static void search_sections(int fd, const Elf64_Ehdr *head, uint64_t address, st
 
 		if (!read_at(fd, head->e_shoff + i * sizeof(table), &table, sizeof(table)))
 			return;
-		if ((table.sh_type != SHT_SYMTAB && table.sh_type != SHT_DYNSYM) || table.sh_link >= head->e_shnum ||
-			!read_at(fd, head->e_shoff + table.sh_link * sizeof(strings), &strings, sizeof(strings)))
+		if ((table.sh_type != SHT_SYMTAB && table.sh_type != SHT_DYNSYM) ||
+			table.sh_link >= head->e_shnum ||
+			!read_at(
+				fd, head->e_shoff + table.sh_link * sizeof(strings), &strings, sizeof(strings)))
 			continue;
 		search_table(fd, &table, &strings, address, found);
 		looked++;
@@ -121,7 +130,8 @@ size_t symbols_elf_name(int fd, uint64_t offset, char *out, size_t bytes)
 	uint64_t room;
 	ssize_t got;
 
-	if (!read_head(fd, &head) || !read_extent(fd, &head, &extent) || offset >= extent.highest - extent.lowest)
+	if (!read_head(fd, &head) || !read_extent(fd, &head, &extent) ||
+		offset >= extent.highest - extent.lowest)
 		return 0;
 	search_sections(fd, &head, extent.lowest + offset, &found);
 	if (!found.any || found.name >= found.strings_bytes || found.strings > INT64_MAX - found.name)

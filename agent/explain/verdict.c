@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all of it comes to, in one sentence: proofs first, then what keeps the process from running, then what it does. */
+/* What all of it comes to, in one sentence: proofs first, then what keeps the process from running, then what
+ * it does. */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "explain/explain.h"
 #include "watch/procfs.h"
 
@@ -12,7 +14,8 @@
 
 struct counts {
 	unsigned proven, itself, guessed, orphans, computing, in_kernel;
-	const struct explain_thread *first_proven, *first_orphan, *first_computing, *first_in_kernel, *first_guessed;
+	const struct explain_thread *first_proven, *first_orphan, *first_computing, *first_in_kernel,
+		*first_guessed;
 	double percent;
 };
 
@@ -64,11 +67,13 @@ static const char *tell_gates(const struct explain *explain, char *out, size_t b
 		return "core_dump";
 	}
 	if (process->gates.frozen) {
-		(void)snprintf(out, bytes, "frozen by its cgroup (%.200s); it goes on when that is thawed", process->gates.frozen_by);
+		(void)snprintf(out, bytes, "frozen by its cgroup (%.200s); it goes on when that is thawed",
+			process->gates.frozen_by);
 		return "frozen";
 	}
 	if (process->gates.suspended) {
-		(void)snprintf(out, bytes, "stopped by a signal; 'kill -CONT %d' lets it run again", explain->pid);
+		(void)snprintf(
+			out, bytes, "stopped by a signal; 'kill -CONT %d' lets it run again", explain->pid);
 		return "suspended";
 	}
 	return NULL;
@@ -86,7 +91,8 @@ static const char *tell_zombie(const struct explain *explain, char *out, size_t 
 		return "main_ended";
 	}
 	(void)proc_process_stat(row->parent, &parent); /* may be gone */
-	(void)snprintf(out, bytes, "it has ended; its parent %s (%d) has not collected it", parent.name, row->parent);
+	(void)snprintf(
+		out, bytes, "it has ended; its parent %s (%d) has not collected it", parent.name, row->parent);
 	return "exited";
 }
 
@@ -97,30 +103,44 @@ static void tell_deadlock(const struct explain *explain, const struct counts *co
 
 	explain_who(explain, counts->first_proven, who, sizeof(who));
 	if (behind)
-		(void)snprintf(rest, sizeof(rest), "%u thread%s behind that; ", behind, behind == 1 ? " waits" : "s wait");
+		(void)snprintf(rest, sizeof(rest), "%u thread%s behind that; ", behind,
+			behind == 1 ? " waits" : "s wait");
 	if (counts->proven == 1)
-		(void)snprintf(out, bytes, "deadlock: %s waits for a lock that it holds itself; %snothing will end that but a restart", who, rest);
+		(void)snprintf(out, bytes,
+			"deadlock: %s waits for a lock that it holds itself; %sunless another thread unlocks "
+			"it nothing ends that but a restart",
+			who, rest);
 	else if (counts->itself == counts->proven)
-		(void)snprintf(out, bytes, "deadlock: %u threads wait for locks that they hold themselves; %snothing will end that but a restart",
+		(void)snprintf(out, bytes,
+			"deadlock: %u threads wait for locks that they hold themselves; %sunless others unlock "
+			"them nothing ends that but a restart",
 			counts->proven, rest);
 	else
-		(void)snprintf(out, bytes, "deadlock: %u threads wait for each other; %snothing will end that but a restart", counts->proven, rest);
+		(void)snprintf(out, bytes,
+			"deadlock: %u threads wait for each other; %snothing will end that but a restart",
+			counts->proven, rest);
 }
 
-static const char *tell_locks(const struct explain *explain, const struct counts *counts, char *out, size_t bytes)
+static const char *tell_locks(
+	const struct explain *explain, const struct counts *counts, char *out, size_t bytes)
 {
 	if (counts->proven) {
 		tell_deadlock(explain, counts, out, bytes);
 		return "deadlock";
 	}
 	if (counts->orphans) {
-		(void)snprintf(out, bytes, "orphaned lock: %u thread%s for a lock whose owner has ended without unlocking it; nothing will end that "
-			"but a restart", counts->orphans, counts->orphans == 1 ? " waits" : "s wait");
+		(void)snprintf(out, bytes,
+			"orphaned lock: %u thread%s for a lock whose owner has ended without unlocking it; "
+			"nothing will end that "
+			"but a restart",
+			counts->orphans, counts->orphans == 1 ? " waits" : "s wait");
 		return "orphaned_lock";
 	}
 	if (counts->guessed) {
-		(void)snprintf(out, bytes, "looks like a deadlock: %u thread%s through pipes, sockets or locks that "
-			"others may hold too", counts->guessed, counts->guessed == 1 ? " waits for itself" : "s wait for each other");
+		(void)snprintf(out, bytes,
+			"looks like a deadlock: %u thread%s through pipes, sockets or locks that "
+			"others may hold too",
+			counts->guessed, counts->guessed == 1 ? " waits for itself" : "s wait for each other");
 		return "looks_like_deadlock";
 	}
 	return NULL;
@@ -131,15 +151,15 @@ static bool is_held_up(const struct explain *explain, unsigned index, int *root)
 {
 	const struct explain_thread *thread = &explain->threads[index], *holder;
 
-	if (thread->gone || !thread->still || thread->wait.limited || thread->wait.edge != EDGE_EXACT || thread->waits_for < 0 ||
-		!thread->wait.owner_word || !thread->wait.owner_word[0])
+	if (thread->gone || !thread->still || thread->wait.limited || thread->wait.edge != EDGE_EXACT ||
+		thread->waits_for < 0 || !thread->wait.owner_word || !thread->wait.owner_word[0])
 		return false;
 	*root = explain_root(explain, (int)index);
 	if (*root < 0 || *root == (int)index)
 		return false;
 	holder = &explain->threads[*root];
-	return holder->still && holder->call && !holder->wait.limited && holder->call->object != BLOCKING_EVENTS &&
-	       holder->call->object != BLOCKING_POLL;
+	return holder->still && holder->call && !holder->wait.limited &&
+	       holder->call->object != BLOCKING_EVENTS && holder->call->object != BLOCKING_POLL;
 }
 
 /* No proof that the holder never goes on: it is told what it waits for. */
@@ -159,50 +179,59 @@ static const char *tell_held_up(const struct explain *explain, char *out, size_t
 		return NULL;
 	explain_who(explain, &explain->threads[root], who, sizeof(who));
 	explain_sentence(explain, &explain->threads[root], sentence, sizeof(sentence));
-	(void)snprintf(out, bytes, "held up: %u thread%s for a lock, in the end that of %s, which %s", held, held == 1 ? " waits" : "s wait", who,
-		sentence);
+	(void)snprintf(out, bytes, "held up: %u thread%s for a lock, in the end that of %s, which %s", held,
+		held == 1 ? " waits" : "s wait", who, sentence);
 	return "held_up";
 }
 
 /* Nobody took any while we looked, and what took them is known by what it does instead. */
-static const char *tell_work(const struct explain *explain, const struct counts *counts, char *out, size_t bytes)
+static const char *tell_work(
+	const struct explain *explain, const struct counts *counts, char *out, size_t bytes)
 {
 	char instead[96] = "", who[48];
 
 	if (counts->computing) {
 		explain_who(explain, counts->first_computing, who, sizeof(who));
-		(void)snprintf(instead, sizeof(instead), "; %s computes (%.0f %% CPU)", who, counts->first_computing->cpu_percent);
+		(void)snprintf(instead, sizeof(instead), "; %s computes (%.0f %% CPU)", who,
+			counts->first_computing->cpu_percent);
 	}
 	for (unsigned i = 0; i < explain->listener_count; i++) {
 		const struct explain_listener *listener = &explain->listeners[i];
 
 		if (!listener->first.queue || listener->now.queue < listener->first.queue)
 			continue;
-		(void)snprintf(out, bytes, "work waits: %u connection%s in the accept queue of %.64s, and none was taken while we looked%s",
+		(void)snprintf(out, bytes,
+			"work waits: %u connection%s in the accept queue of %.64s, and none was taken while we "
+			"looked%s",
 			listener->now.queue, many(listener->now.queue), listener->now.address, instead);
 		return "work_waits";
 	}
 	if (!explain->inbound.waiting)
 		return NULL;
-	(void)snprintf(out, bytes, "work waits: %u connection%s ha%s bytes that nobody read while we looked%s", explain->inbound.waiting,
-		many(explain->inbound.waiting), explain->inbound.waiting == 1 ? "s" : "ve", instead);
+	(void)snprintf(out, bytes, "work waits: %u connection%s ha%s bytes that nobody read while we looked%s",
+		explain->inbound.waiting, many(explain->inbound.waiting),
+		explain->inbound.waiting == 1 ? "s" : "ve", instead);
 	return "work_waits";
 }
 
-static const char *tell_doing(const struct explain *explain, const struct counts *counts, char *out, size_t bytes)
+static const char *tell_doing(
+	const struct explain *explain, const struct counts *counts, char *out, size_t bytes)
 {
 	char who[48];
 
 	if (counts->computing) {
 		explain_who(explain, counts->first_computing, who, sizeof(who));
-		(void)snprintf(out, bytes, "%u thread%s (%.0f %% CPU): %s%s", counts->computing, counts->computing == 1 ? " computes" : "s compute",
-			counts->percent, who, counts->computing > 1 ? " and others" : "");
+		(void)snprintf(out, bytes, "%u thread%s (%.0f %% CPU): %s%s", counts->computing,
+			counts->computing == 1 ? " computes" : "s compute", counts->percent, who,
+			counts->computing > 1 ? " and others" : "");
 		return "computes";
 	}
 	if (counts->in_kernel) {
 		explain_who(explain, counts->first_in_kernel, who, sizeof(who));
-		(void)snprintf(out, bytes, "%u thread%s in the kernel and cannot be woken, for disk or another machine: %s%s",
-			counts->in_kernel, counts->in_kernel == 1 ? " waits" : "s wait", who, counts->in_kernel > 1 ? " and others" : "");
+		(void)snprintf(out, bytes,
+			"%u thread%s in the kernel and cannot be woken, for disk or another machine: %s%s",
+			counts->in_kernel, counts->in_kernel == 1 ? " waits" : "s wait", who,
+			counts->in_kernel > 1 ? " and others" : "");
 		return "io_wait";
 	}
 	if (explain->processes[0].gates.traced) {
@@ -228,8 +257,10 @@ const char *explain_verdict(const struct explain *explain, char *out, size_t byt
 		kind = tell_work(explain, &counts, out, bytes);
 	if (!kind)
 		kind = tell_doing(explain, &counts, out, bytes);
-	if (kind)
-		return kind;
-	(void)snprintf(out, bytes, "nothing looks stuck");
-	return "nothing";
+	if (!kind) {
+		kind = "nothing";
+		(void)snprintf(out, bytes, "nothing looks stuck");
+	}
+	text_sanitize(out);
+	return kind;
 }

@@ -46,11 +46,6 @@ def page(*words, status=0, prefix=(), **options):
     return " ".join((done.stdout + done.stderr).split())
 
 
-def ended(pid):
-    """The thread ids of the threads but the first."""
-    return tids(pid)[1:]
-
-
 SCENES = {
     "abba": ["poster (T1) waits for mutex 0xX (accounts, explain_waits+0xX) held by rotator (T2), which waits for mutex 0xX "
              "(journal, explain_waits+0xX) held by poster (T1)",
@@ -59,7 +54,8 @@ SCENES = {
     "three": ["held by second (T2), which waits for mutex 0xX (index_lock, explain_waits+0xX) held by third (T3), which",
               f"deadlock: 3 threads wait for each other; {AGAIN}"],
     "self": ["selfish (T1) waits for mutex 0xX (journal, explain_waits+0xX) held by selfish (T1)",
-             f"deadlock: selfish (T1) waits for a lock that it holds itself; {AGAIN}"],
+             "deadlock: selfish (T1) waits for a lock that it holds itself; unless another thread unlocks it nothing ends that but "
+             "a restart"],
     "orphan": ["waits for mutex 0xX (journal, explain_waits+0xX), whose owner has ended without unlocking it",
                f"orphaned lock: 1 thread waits for a lock whose owner has ended without unlocking it; {AGAIN}"],
     "rwlock_writer": ["editor (T1), T2: sleeping", "waits for rwlock 0xX (catalogue, explain_waits+0xX) held by explain_waits (T0)",
@@ -243,6 +239,16 @@ def test_one_that_ends_meanwhile_is_3_or_told(plain):
 
 
 # ---- rights
+
+def test_one_in_another_pid_namespace_numbers_its_threads_itself(plain):
+    outer = play(plain, "abba", prefix=["/usr/bin/unshare", "--pid", "--fork"])
+    inner = children(outer.pid)[0]
+    with open(f"/proc/{inner}/status") as f:
+        assert re.search(r"NSpid:\t\d+\t1\n", f.read())
+    text = page(inner)
+    assert "poster (" in text and f"deadlock: 2 threads wait for each other; 2 threads wait behind that; {AGAIN}" in text, text
+
+
 
 def test_another_users_process_is_read_as_that_user(plain):
     started = play(plain, "abba", prefix=NOBODY)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes where an ELF file or a line of maps should be: a name that ends, or none; never a crash or a hang. */
+/* Any bytes where an ELF file or a line of maps should be: a name that ends, or none; never a crash or a hang.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

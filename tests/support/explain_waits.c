@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* build: -pthread musl */
-/* explain_waits SCENE: threads, or processes, that wait for each other in the way that SCENE names; see the table at its end.
- * Prints "ready" when all of them have been started; they wait for each other soon after. */
+/* explain_waits SCENE: threads, or processes, that wait for each other in the way that SCENE names; see the
+ * table at its end. Prints "ready" when all of them have been started; they wait for each other soon after. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -17,7 +17,8 @@
 
 enum { MOST = 8 };
 
-pthread_mutex_t journal = PTHREAD_MUTEX_INITIALIZER, accounts = PTHREAD_MUTEX_INITIALIZER, index_lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t journal = PTHREAD_MUTEX_INITIALIZER, accounts = PTHREAD_MUTEX_INITIALIZER,
+		index_lock = PTHREAD_MUTEX_INITIALIZER;
 pthread_rwlock_t catalogue = PTHREAD_RWLOCK_INITIALIZER;
 pthread_cond_t news = PTHREAD_COND_INITIALIZER;
 sem_t tokens;
@@ -54,7 +55,8 @@ static void *want_journal(void *name)
 }
 
 static struct pair two[] = {{"poster", &journal, &accounts}, {"rotator", &accounts, &journal}};
-static struct pair three[] = {{"first", &journal, &accounts}, {"second", &accounts, &index_lock}, {"third", &index_lock, &journal}};
+static struct pair three[] = {
+	{"first", &journal, &accounts}, {"second", &accounts, &index_lock}, {"third", &index_lock, &journal}};
 
 static void abba(void)
 {
@@ -354,10 +356,11 @@ static void spin(void)
 static const struct {
 	const char *name;
 	void (*play)(void);
-} scenes[] = {{"abba", abba}, {"abba_ticking", abba_ticking}, {"three", three_cycle}, {"self", self}, {"orphan", orphan},
-	{"rwlock_writer", rwlock_writer}, {"rwlock_reader", rwlock_reader}, {"joins", joins}, {"healthy", healthy}, {"stream", stream},
-	{"robust", robust}, {"inheriting", inheriting}, {"full_pipe", full_pipe}, {"pipe_cycle", pipe_cycle}, {"child_lock", child_lock},
-	{"flock", flock_wait}, {"unix_pair", unix_pair}, {"spin", spin}};
+} scenes[] = {{"abba", abba}, {"abba_ticking", abba_ticking}, {"three", three_cycle}, {"self", self},
+	{"orphan", orphan}, {"rwlock_writer", rwlock_writer}, {"rwlock_reader", rwlock_reader},
+	{"joins", joins}, {"healthy", healthy}, {"stream", stream}, {"robust", robust},
+	{"inheriting", inheriting}, {"full_pipe", full_pipe}, {"pipe_cycle", pipe_cycle},
+	{"child_lock", child_lock}, {"flock", flock_wait}, {"unix_pair", unix_pair}, {"spin", spin}};
 
 int main(int argc, char **argv)
 {

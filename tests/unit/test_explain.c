@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What explain reads out of memory, ELF files and /proc: real locks of this libc, symbols of this very program. */
+/* What explain reads out of memory, ELF files and /proc: real locks of this libc, symbols of this very program.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,11 +31,15 @@ uint64_t explain_marked_word[4];
 
 static struct futex_sight sight_of(const void *begin, size_t bytes, int futex_at, uint32_t op, uint32_t value)
 {
-	struct futex_sight sight = {.op = op, .value = value, .threads = 3, .most_tid = 4194304,
+	struct futex_sight sight = {.op = op,
+		.value = value,
+		.threads = 3,
+		.most_tid = 4194304,
 		.address = (uint64_t)(uintptr_t)begin + (uint64_t)(int64_t)futex_at};
 
 	assert_true(bytes - (size_t)futex_at <= FUTEX_AFTER || futex_at == 0);
-	memcpy(sight.bytes + FUTEX_BEFORE - futex_at, begin, bytes < FUTEX_AFTER + (size_t)futex_at ? bytes : FUTEX_AFTER + (size_t)futex_at);
+	memcpy(sight.bytes + FUTEX_BEFORE - futex_at, begin,
+		bytes < FUTEX_AFTER + (size_t)futex_at ? bytes : FUTEX_AFTER + (size_t)futex_at);
 	return sight;
 }
 
@@ -110,7 +115,8 @@ static void a_rwlock_tells_its_writer_or_counts_readers(void **state)
 static void a_join_needs_a_living_thread_and_a_shared_futex(void **state)
 {
 	uint32_t words[12] = {4711};
-	struct futex_sight sight = sight_of(words, sizeof(words), 0, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 4711);
+	struct futex_sight sight =
+		sight_of(words, sizeof(words), 0, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 4711);
 	struct futex_facts facts;
 
 	(void)state;
@@ -134,7 +140,8 @@ static void musl_mutexes_name_owners_unless_normal(void **state)
 		uint32_t type, lock;
 		enum futex_kind kind;
 		pid_t owner;
-	} rows[] = {{1, 0x80000000U | 55, FUTEX_MUTEX, 55}, {0, 0x80000000U | EBUSY, FUTEX_LOCK, 0}, {200, 0x80000000U | 55, FUTEX_UNKNOWN, 0}};
+	} rows[] = {{1, 0x80000000U | 55, FUTEX_MUTEX, 55}, {0, 0x80000000U | EBUSY, FUTEX_LOCK, 0},
+		{200, 0x80000000U | 55, FUTEX_UNKNOWN, 0}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -169,12 +176,14 @@ static void limits_are_read_from_the_arguments(void **state)
 		long number;
 		uint64_t arguments[6];
 		bool limited;
-	} rows[] = {{SYS_futex, {0}, false}, {SYS_futex, {0, 0, 0, 1}, true}, {SYS_epoll_pwait, {3, 1, 1, (uint32_t)-1}, false},
-		{SYS_epoll_pwait, {3, 1, 1, 100}, true}, {SYS_ppoll, {1, 1, 0}, false}, {SYS_read, {0}, false}, {SYS_nanosleep, {0}, true}};
+	} rows[] = {{SYS_futex, {0}, false}, {SYS_futex, {0, 0, 0, 1}, true},
+		{SYS_epoll_pwait, {3, 1, 1, (uint32_t)-1}, false}, {SYS_epoll_pwait, {3, 1, 1, 100}, true},
+		{SYS_ppoll, {1, 1, 0}, false}, {SYS_read, {0}, false}, {SYS_nanosleep, {0}, true}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(blocking_is_limited(blocking_find(rows[i].number), rows[i].arguments), rows[i].limited);
+		assert_int_equal(
+			blocking_is_limited(blocking_find(rows[i].number), rows[i].arguments), rows[i].limited);
 	assert_null(blocking_find(SYS_getpid));
 }
 
@@ -210,7 +219,8 @@ static void addresses_have_names(void **state)
 
 static void what_is_nowhere_has_no_name(void **state)
 {
-	struct reach_target me = {.pid = getpid(), .uid = getuid(), .gid = getgid()}, nobody = {.pid = 0x3ffffff0};
+	struct reach_target me = {.pid = getpid(), .uid = getuid(), .gid = getgid()},
+			    nobody = {.pid = 0x3ffffff0};
 	struct symbols symbols;
 	char text[64];
 
@@ -227,8 +237,10 @@ static void a_mapping_is_a_line(void **state)
 	struct symbols_mapping mapping;
 
 	(void)state;
-	assert_int_equal(symbols_parse_mapping("7f00-7f10 r-xp 00001000 08:01 1234      /a b (deleted)\n", &mapping), 0);
-	assert_true(mapping.start == 0x7f00 && mapping.end == 0x7f10 && mapping.offset == 0x1000 && mapping.inode == 1234);
+	assert_int_equal(
+		symbols_parse_mapping("7f00-7f10 r-xp 00001000 08:01 1234      /a b (deleted)\n", &mapping), 0);
+	assert_true(mapping.start == 0x7f00 && mapping.end == 0x7f10 && mapping.offset == 0x1000 &&
+		    mapping.inode == 1234);
 	assert_string_equal(mapping.path, "/a b (deleted)");
 	assert_int_equal(symbols_parse_mapping("7f00-7f10 rw-p 00000000 00:00 0\n", &mapping), 0);
 	assert_string_equal(mapping.path, "");
@@ -240,9 +252,10 @@ static void a_mapping_is_a_line(void **state)
 
 static void a_waiter_stands_behind_its_holder(void **state)
 {
-	static const char text[] = "1: POSIX  ADVISORY  WRITE 10 08:01:5 0 EOF\n1: -> POSIX  ADVISORY  WRITE 7 08:01:5 0 EOF\n"
-				   "2: FLOCK  ADVISORY  WRITE 11 08:01:6 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 7 08:01:6 0 EOF\n"
-				   "3: OFDLCK ADVISORY  WRITE -1 08:01:7 0 EOF\n4: POSIX  ADVISORY  READ  12 <none>:8 0 EOF\n";
+	static const char text[] =
+		"1: POSIX  ADVISORY  WRITE 10 08:01:5 0 EOF\n1: -> POSIX  ADVISORY  WRITE 7 08:01:5 0 EOF\n"
+		"2: FLOCK  ADVISORY  WRITE 11 08:01:6 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 7 08:01:6 0 EOF\n"
+		"3: OFDLCK ADVISORY  WRITE -1 08:01:7 0 EOF\n4: POSIX  ADVISORY  READ  12 <none>:8 0 EOF\n";
 
 	(void)state;
 	assert_int_equal(file_locks_owner_in(text, FILE_LOCK_POSIX, 7, 5), 10);
