@@ -29,10 +29,12 @@ def pinned(cpu, command):
 
 
 def cpu_ns(pids):
-    """CPU time of all threads that these processes have now."""
-    total = 0
+    """CPU time of all threads that these processes have now; one that has ended counts with its parent's children."""
+    total, tids = 0, []
     for pid in pids:
-        for tid in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            tids = os.listdir(f"/proc/{pid}/task")
+        for tid in tids:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 with open(f"/proc/{pid}/task/{tid}/schedstat", encoding="ascii") as f:
                     total += int(f.read().split()[0])

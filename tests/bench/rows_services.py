@@ -3,10 +3,14 @@
 a few percent hides what the shim costs, so the calls are counted too: calls/op × ns/call against CPU/op.
 A new service is one row: how to start it on a private port, how to load it (returns operations done)."""
 import contextlib
+import os
 import subprocess
+import sys
 
 import services
-from arms import LOAD_CPU, Place, cpu_ns, family, mapped, pinned, rounds_of, settled_beats, start_plain, start_run, wrk
+import services_languages
+import services_more
+from arms import HERE, LOAD_CPU, Place, cpu_ns, family, mapped, pinned, rounds_of, settled_beats, start_plain, start_run, wrk
 from figures import Figure, Goal
 
 NS_A_CALL = 5  # the goal of one wrapped call; rows_calls.py says what it is here
@@ -20,6 +24,34 @@ def load_redis(service, requests=150000):
 
 def load_nginx(service):
     return wrk(service.port, "/", 16)["requests"]
+
+
+def load_web(service):
+    return wrk(service.port, "/", 16)["requests"]
+
+
+def load_lines(request, reply, count):
+    """Round trips on 8 connections; the client is slower than any of the services, and not measured."""
+    def load(service):
+        subprocess.run(pinned(LOAD_CPU, [sys.executable, os.path.join(HERE, "talk.py"), str(service.port), "8", str(count), request, reply]),
+                       capture_output=True, timeout=120, check=True)
+        return count // 8 * 8
+    return load
+
+
+def load_postgres(service, each=2500, clients=4):
+    """Point queries on connections that stay; every backend has ended when this returns."""
+    subprocess.run(pinned(LOAD_CPU, ["/usr/bin/pgbench", "-h", "127.0.0.1", "-p", str(service.port), "-U", "postgres", "-n", "-c", str(clients),
+                                     "-t", str(each), "-f", "/dev/stdin", "postgres"]), input=b"select 1;\n", capture_output=True,
+                   timeout=120, check=True, cwd="/")
+    return each * clients
+
+
+def reaped_ns(pid):
+    """CPU time of children that have ended, in ticks of 10 ms."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[13]) + int(fields[14])) * 1000000000 // os.sysconf("SC_CLK_TCK")
 
 
 class Arm:
@@ -61,14 +93,23 @@ class Row:
         return [figure, counted]
 
     def cpu_an_operation(self, arm):
-        before = cpu_ns(arm.pids)
+        before = self.spent(arm)
         operations = self.load(arm.service)
         if arm.run:
             self.operations += operations
-        return (cpu_ns(arm.pids) - before) / operations
+        return (self.spent(arm) - before) / operations
+
+    @staticmethod
+    def spent(arm):
+        return cpu_ns(arm.pids) + reaped_ns(arm.pids[0])
 
 
 ROWS = [
     Row("redis", lambda place: services.redis(place, io_threads=1), load_redis),
     Row("nginx", lambda place: services.nginx(place, workers=1), load_nginx),
+    Row("memcached", services_more.memcached, load_lines("get none\\r\\n", "END\\r\\n", 20000), rounds=9),
+    Row("postgres", services.postgres, load_postgres, rounds=9),
+    Row("node", services_languages.node, load_web, rounds=9),
+    Row("java", services_languages.java, load_lines("abc\\n", "ABC\\n", 16000), rounds=9),
+    Row("python", services_languages.python_threads, load_lines("abc\\n", "ABC\\n", 8000), rounds=9),
 ]
