@@ -126,7 +126,8 @@ static void join_rows(struct listeners *listeners, const struct netns *netns, pi
 {
 	unsigned count = 0, same;
 
-	qsort(listeners->holders, listeners->holder_count, sizeof(*listeners->holders), by_inode_and_pid);
+	if (listeners->holder_count > 1) /* without any there is no table */
+		qsort(listeners->holders, listeners->holder_count, sizeof(*listeners->holders), by_inode_and_pid);
 	for (unsigned i = 0; i < listeners->holder_count && count < LISTENERS; i += same) {
 		const struct listener_holder *holder = &listeners->holders[i];
 		const struct diag_listener *socket = netns_find(netns, holder->inode);
