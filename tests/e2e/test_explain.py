@@ -1,4 +1,4 @@
-# ctest: timeout=240
+# ctest: asan timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """`lifesign explain PID`: why the threads of any process wait, from outside: nothing preloaded, traced, stopped."""
 import json
