@@ -30,8 +30,9 @@ def pinned(cpu, command):
 
 def cpu_ns(pids):
     """CPU time of all threads that these processes have now; one that has ended counts with its parent's children."""
-    total, tids = 0, []
+    total = 0
     for pid in pids:
+        tids = []
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             tids = os.listdir(f"/proc/{pid}/task")
         for tid in tids:
