@@ -75,18 +75,21 @@ static int read_mappings(struct symbols *cache, const struct reach_target *targe
 {
 	char path[64], line[LINE_BYTES], text[REACH_BYTES];
 	unsigned room = 0;
+	bool reached;
 	FILE *file;
 
 	symbols_end(cache);
 	(void)snprintf(path, sizeof(path), "/proc/%d/maps", target->pid);
 	file = fopen(path, "re");
-	if (!file && (errno == EACCES || errno == EPERM))
+	reached = !file && (errno == EACCES || errno == EPERM);
+	if (reached)
 		file = open_reached(target, text, sizeof(text));
 	if (!file)
 		return -errno;
 	while (fgets(line, sizeof(line), file) && take_line(cache, &room, line))
 		;
 	(void)fclose(file); /* was only read */
+	cache->cut = reached || cache->count == SYMBOLS_MAPPINGS;
 	cache->pid = cache->count ? target->pid : 0;
 	return cache->count ? 0 : -ESRCH;
 }
@@ -231,6 +234,8 @@ int symbols_narrow(struct symbols *cache, const struct reach_target *target)
 {
 	int error = refresh(cache, target);
 
+	if (!error && cache->cut)
+		return 0; /* what is missing is the upper part */
 	for (unsigned i = 0; !error && i < cache->count; i++) {
 		if (cache->mappings[i].end > UINT64_C(0x100000000))
 			return 0;

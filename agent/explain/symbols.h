@@ -8,6 +8,7 @@
 #ifndef LS_SYMBOLS_H
 #define LS_SYMBOLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct symbols {
 	pid_t pid; /* whose mappings these are; 0: none yet */
 	struct symbols_mapping *mappings;
 	unsigned count;
+	bool cut; /* there are more */
 };
 
 void symbols_start(struct symbols *cache);

@@ -14,6 +14,7 @@ import time
 import pytest
 
 import services
+from test_gates import FREEZERS, Freezer
 from lifesign import BIN, SUPPORT, call, children, clean_environment, comm, stat, tids, wait_until
 
 WAITS = os.path.join(SUPPORT, "explain_waits")
@@ -115,6 +116,7 @@ def test_a_thread_comes_first_when_its_number_is_given(plain):
     started = play(plain, "abba")
     last = tids(started.pid)[-2]
     text = page(last)
+    assert f"(pid {started.pid})" in text
     assert text.index(f"victim-1 ({last}), ") < text.index("explain_waits (", text.index("nothing was stopped")), text
 
 
@@ -218,6 +220,29 @@ def test_a_stopped_process_is_told_how_to_go_on(plain):
     wait_until(lambda: stat(started.pid)[0] == "T", 5, "stopped")
     assert page(started.pid).endswith(f"stopped by a signal; 'kill -CONT {started.pid}' lets it run again")
     os.kill(started.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("kind", FREEZERS)
+def test_a_frozen_one_is_told_what_froze_it(plain, kind):
+    freezer = Freezer(kind)
+    if not freezer.place:
+        return  # this machine has no such hierarchy
+    try:
+        started = play(plain, "healthy")
+        freezer.put("cgroup.procs", started.pid)
+        freezer.put(freezer.switch, freezer.freeze)
+        text = wait_until(lambda: "frozen by its cgroup (/sys/fs/cgroup" in (said := page(started.pid)) and said, 5, "frozen")
+        assert text.endswith("it goes on when that is thawed")
+    finally:
+        freezer.close()
+
+
+def test_a_debugger_is_told(plain):
+    started = play(plain, "healthy")
+    tracer = plain(["/usr/bin/strace", "-qq", "-p", started.pid])
+    wait_until(lambda: "TracerPid:\t0\n" not in open(f"/proc/{started.pid}/status").read(), 5, tracer.said)
+    assert page(started.pid).endswith("a debugger is attached; besides that nothing looks stuck")
+    tracer.stop()
 
 
 def test_one_that_has_ended_waits_for_its_parent():
