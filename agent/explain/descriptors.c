@@ -32,11 +32,8 @@ static void put_holders(const struct explain_process *process, const struct expl
 	size_t used = strlen(out->text);
 	char who[64];
 
-	out->is_seen = true;
-	if (holders->count == 0) {
-		(void)snprintf(out->text + used, sizeof(out->text) - used,
-			holders->blind ? ", its other end is not to be seen"
-				       : ", nobody has its other end open");
+	if (holders->count == 0) { /* somebody has: the wait would have ended otherwise */
+		(void)snprintf(out->text + used, sizeof(out->text) - used, ", its other end is not to be seen");
 		return;
 	}
 	put_name(holders->pids[0], who, sizeof(who));

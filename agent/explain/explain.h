@@ -153,7 +153,6 @@ void explain_look_sockets(struct explain *explain, bool first);
 
 /* What a descriptor is, and who is at its other end where that is known. */
 struct explain_end_of {
-	bool is_seen; /* pipe or socket, and who holds its other end was looked for */
 	pid_t peer;   /* the only process that holds the other end; 0: none, several, not known */
 	char text[EXPLAIN_TEXT];
 };
