@@ -28,18 +28,24 @@ def pinned(cpu, command):
     return ["/usr/bin/taskset", "-c", str(cpu), *command]
 
 
-def cpu_ns(pids):
-    """CPU time of all threads that these processes have now; one that has ended counts with its parent's children."""
-    total = 0
+def cpu_by_thread(pids):
+    """CPU time in ns of each thread that these processes have now."""
+    found = {}
     for pid in pids:
-        tids = []
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            tids = os.listdir(f"/proc/{pid}/task")
-        for tid in tids:
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for tid in os.listdir(f"/proc/{pid}/task"):
                 with open(f"/proc/{pid}/task/{tid}/schedstat", encoding="ascii") as f:
-                    total += int(f.read().split()[0])
-    return total
+                    found[tid] = int(f.read().split()[0])
+    return found
+
+
+def cpu_since(before, pids):
+    """What the threads that are there now have used since; one that has ended meanwhile is left out."""
+    return sum(ns - before.get(tid, 0) for tid, ns in cpu_by_thread(pids).items())
+
+
+def cpu_ns(pids):
+    return sum(cpu_by_thread(pids).values())
 
 
 def family(pid):
@@ -80,9 +86,9 @@ def wrk(port, path="/", connections=8, seconds=1, close=False):
     return result
 
 
-def start_plain(stack, command, port, place):
+def start_plain(stack, command, port, place, env=None):
     """COMMAND on the server's CPU, accepting."""
-    arm = stack.enter_context(Plain(command, place=place, preexec=on_cpu(SERVER_CPU)))
+    arm = stack.enter_context(Plain(command, env, place=place, preexec=on_cpu(SERVER_CPU)))
     wait_until(lambda: accepts(port), 20, arm.said)
     return arm
 

@@ -3,6 +3,7 @@
 segment. Everything on one core, lifesign itself on another. Instructions by callgrind (instr.), user side."""
 import contextlib
 import json
+import os
 import re
 import subprocess
 import time
@@ -13,6 +14,7 @@ from lifesign import BIN, Place, SHIM, ask, clean_environment
 
 LOOP_SECONDS = 0.02  # long against the clock, short against what disturbs
 CALLGRIND_TURNS = (1000, 11000)
+VALGRIND = "/usr/bin/valgrind"
 
 
 class Looper:
@@ -66,7 +68,7 @@ def instructions(name, shim):
     counts = []
     for turns in CALLGRIND_TURNS:
         place = Place()
-        command = ["/usr/bin/valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program("calls"), name,
+        command = [VALGRIND, "--tool=callgrind", "--callgrind-out-file=/dev/null", program("calls"), name,
                    "--count", str(turns)]
         done = subprocess.run((lifesign_run(place) if shim else []) + command, env=clean_environment(), capture_output=True,
                               text=True, timeout=120, check=True)
@@ -78,13 +80,15 @@ def instructions(name, shim):
 
 class Row:
     """A loop of calls.c. counted: callgrind can tell its instructions (one process, no waiting); joins: each
-    turn makes a thread or process that takes a slot, and the note says how many really did."""
+    turn makes a thread or process that takes a slot, and the note says how many really did; calls: wrapped
+    ones a turn, where nothing else is added, so that this row says what one costs."""
+    prices = []  # (ns, instructions or None) a wrapped call, of each such row of this run
 
     def __init__(self, loop, what, goal, counted=True, unit="ns", rounds=61, name=None, lifesign_cpu=SERVER_CPU,
-                 joins=False):
+                 joins=False, calls=0):
         self.name, self.loop, self.what, self.goal = f"call:{name or loop}", loop, what, goal
         self.counted, self.unit, self.rounds, self.lifesign_cpu = counted, unit, rounds, lifesign_cpu
-        self.joins = joins
+        self.joins, self.calls = joins, calls
 
     def measure(self, rounds=None):
         place = Place()
@@ -100,9 +104,13 @@ class Row:
                 note = self.share_that_joined(place, arms["ours"].total) if self.joins else ""
         finally:
             place.remove()
-        added = instructions(self.loop, True) - instructions(self.loop, False) if self.counted else None
-        return [Figure(self.what, self.unit, *([ns / scale for ns in found[name]] for name in ("base", "control", "ours")),
-                       goal=self.goal, instructions=added, note=note)]
+        counted = self.counted and os.path.exists(VALGRIND)
+        added = instructions(self.loop, True) - instructions(self.loop, False) if counted else None
+        figure = Figure(self.what, self.unit, *([ns / scale for ns in found[name]] for name in ("base", "control", "ours")),
+                        goal=self.goal, instructions=added, note=note)
+        if self.calls:
+            self.prices.append((figure.reached() / self.calls, added and added / self.calls))
+        return [figure]
 
     @staticmethod
     def share_that_joined(place, turns):
@@ -112,16 +120,23 @@ class Row:
         return f"{100 * min(1, taken / turns):.0f} % joined"
 
 
+def price():
+    """What one wrapped call costs at most here, (ns, instructions or None); None when no row has told."""
+    if not Row.prices:
+        return None
+    return max(1.0, *(ns for ns, _ in Row.prices)), max((count for _, count in Row.prices if count), default=None)
+
+
 CALL, PAIR = Goal("added", 5, 7), Goal("added", 3, 4)
 ROWS = [
-    Row("mutex_single", "mutex lock+unlock, one thread", PAIR),
-    Row("mutex_threaded", "mutex lock+unlock, threaded", PAIR),
-    Row("rwlock", "rwlock rdlock+unlock", CALL),
-    Row("semaphore", "sem_post+sem_wait", CALL),
-    Row("read", "read(/dev/zero, 1)", CALL),
-    Row("poll", "poll(1 fd, 0)", CALL),
-    Row("epoll_wait", "epoll_wait(…, 0)", CALL),
-    Row("send_recv", "send+recv, TCP loopback", Goal("added", 14, 26)),
+    Row("mutex_single", "mutex lock+unlock, one thread", PAIR, calls=1),
+    Row("mutex_threaded", "mutex lock+unlock, threaded", PAIR, calls=1),
+    Row("rwlock", "rwlock rdlock+unlock", CALL, calls=1),
+    Row("semaphore", "sem_post+sem_wait", CALL, calls=1),
+    Row("read", "read(/dev/zero, 1)", CALL, calls=1),
+    Row("poll", "poll(1 fd, 0)", CALL, calls=1),
+    Row("epoll_wait", "epoll_wait(…, 0)", CALL, calls=1),
+    Row("send_recv", "send+recv, TCP loopback", Goal("added", 14, 26), calls=2),
     Row("ping_pong", "cond ping-pong (2 waits, 1 lock)", Goal("added", 13, 18), counted=False),
     Row("thread", "pthread_create+join", None, joins=True),
     Row("fork", "fork+_exit+waitpid", Goal("ratio", 1.15), counted=False, unit="µs"),
