@@ -16,13 +16,43 @@ static bool any_counts(const struct reason_list *list)
 	return false;
 }
 
+/* A proof passes starting, draining and pauses: nothing of these will end it. */
+static void add_proofs(const struct service_facts *facts, struct reason_list *list)
+{
+	const struct {
+		enum reason_code code;
+		int64_t since;
+		bool counts;
+	} proofs[] = {{REASON_DEADLOCK, facts->deadlock, facts->deadlock_counts},
+		{REASON_ORPHANED_LOCK, facts->orphaned_lock, facts->orphaned_lock_counts}};
+
+	for (unsigned i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
+		if (!proofs[i].since)
+			continue;
+		add_reason(list, proofs[i].code, facts->observe && proofs[i].counts ? HELD_OBSERVE : HELD_NO, proofs[i].since);
+		list->items[list->count - 1].minor = !proofs[i].counts;
+	}
+}
+
+static bool any_minor(const struct reason_list *list)
+{
+	for (unsigned i = 0; i < list->count; i++) {
+		if (list->items[i].minor && list->items[i].held == HELD_NO)
+			return true;
+	}
+	return false;
+}
+
 static void judge_live(const struct service_facts *facts, struct verdicts *out)
 {
 	if (facts->exited)
 		add_reason(&out->live, REASON_EXITED, facts->observe ? HELD_OBSERVE : HELD_NO, facts->exited);
+	add_proofs(facts, &out->live);
 	out->live_ok = !any_counts(&out->live);
 	if (!out->live_ok)
 		out->verdict = VERDICT_DEAD;
+	else if (any_minor(&out->live))
+		out->verdict = VERDICT_DEGRADED;
 	else
 		out->verdict = facts->covered && !facts->bare ? VERDICT_ALIVE : VERDICT_UNKNOWN;
 }
@@ -66,6 +96,12 @@ static void judge_ready(const struct service_facts *facts, struct verdicts *out)
 
 	if (facts->exited)
 		add_reason(ready, REASON_EXITED, HELD_NO, facts->exited);
+	for (unsigned i = 0; i < out->live.count; i++) { /* what would kill it is not ready either; minor ones are shown */
+		if (out->live.items[i].code != REASON_EXITED) {
+			ready->items[ready->count] = out->live.items[i];
+			ready->items[ready->count++].held = HELD_NO;
+		}
+	}
 	for (unsigned i = 0; i < out->startup.count; i++)
 		ready->items[ready->count++] = out->startup.items[i];
 	if (facts->draining)

@@ -24,6 +24,9 @@ struct service_facts {
 	int64_t frozen;        /* … its cgroup is frozen */
 	int64_t core_dump;     /* … it is dumping core */
 	int64_t traced;        /* … a debugger is attached */
+	/* what never ends by itself: closed cycles of waits, and locks whose owner is gone (judge/knots.h) */
+	int64_t deadlock, orphaned_lock;
+	bool deadlock_counts, orphaned_lock_counts; /* it makes the service dead; else it only degrades */
 	int64_t draining;
 	int64_t starting;      /* when the main process began, while start-up lasts */
 	enum startup_state startup;

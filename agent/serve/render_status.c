@@ -51,16 +51,48 @@ static void write_empty_arrays(struct json *json, const char *const *keys)
 	}
 }
 
+static void write_link(struct json *json, const struct snapshot_link *link, const struct request *request)
+{
+	char address[32];
+
+	json_object(json, NULL);
+	json_int(json, "tid", link->tid);
+	json_text_within(json, "name", link->name, sizeof link->name);
+	json_text(json, "op", link->op);
+	(void)snprintf(address, sizeof address, "0x%" PRIx64, link->object);
+	json_text(json, "object", link->object && request->details ? address : NULL);
+	json_null(json, "symbol");
+	if (link->owner)
+		json_int(json, "owner", link->owner);
+	else
+		json_null(json, "owner");
+	json_object_end(json);
+}
+
+static void write_chain(struct json *json, const struct snapshot_chain *chain, const struct request *request)
+{
+	json_array(json, "threads");
+	for (unsigned i = 0; i < chain->stuck_count; i++)
+		json_int(json, NULL, chain->stuck[i]);
+	json_array_end(json);
+	json_array(json, "chain");
+	for (unsigned i = 0; i < chain->link_count; i++)
+		write_link(json, &chain->links[i], request);
+	json_array_end(json);
+}
+
 static void write_reason(struct json *json, const struct standing *standing, const struct request *request,
 	const struct snapshot_reason *reason)
 {
+	static const struct snapshot_chain none;
+
 	json_object(json, NULL);
 	json_text(json, "code", reason_text(reason->code));
 	write_since(json, standing, "since_seconds", reason->since);
 	json_text(json, "held", held_text(reason->held));
 	write_nulls(json, (const char *const[]){"dependency", "root", NULL});
 	write_detail(json, request, "detail", reason->detail, sizeof reason->detail);
-	write_empty_arrays(json, (const char *const[]){"threads", "chain", NULL});
+	write_chain(json, standing->snapshot->chain.code == reason->code ? &standing->snapshot->chain : &none, request);
 	json_object_end(json);
 }
 

@@ -25,7 +25,9 @@ enum {
 	SNAPSHOT_ADDRESS = 64,
 	SNAPSHOT_DETAIL = 256,
 	SNAPSHOT_EXE = 64,
-	SNAPSHOT_RENDERED = 32
+	SNAPSHOT_RENDERED = 32,
+	SNAPSHOT_LINKS = 16,
+	SNAPSHOT_STUCK = 64
 };
 
 /* One reason of live, ready or startup. Texts of the codes: judge/texts.c. */
@@ -35,6 +37,24 @@ struct snapshot_reason {
 	bool minor;           /* below the limit that fails its probe: shown, degrades, fails no check */
 	int64_t since;        /* CLOCK_BOOTTIME ns */
 	char detail[SNAPSHOT_DETAIL]; /* free text for people; may be empty = null */
+};
+
+/* A thread of a chain, and what it waits for. */
+struct snapshot_link {
+	pid_t tid;
+	char name[16];
+	const char *op;  /* static */
+	uint64_t object; /* address of the lock, 0 = null */
+	pid_t owner;     /* tid, 0 = null */
+};
+
+/* What a deadlock or an orphaned lock is made of: the worst one there is. */
+struct snapshot_chain {
+	enum reason_code code; /* of the reasons that it explains; REASON_NONE: there is none */
+	struct snapshot_link links[SNAPSHOT_LINKS];
+	unsigned link_count;
+	pid_t stuck[SNAPSHOT_STUCK]; /* members first, then who waits behind them */
+	unsigned stuck_count;
 };
 
 struct snapshot_answer {
@@ -104,6 +124,7 @@ struct snapshot {
 	uint64_t beats_total;
 	uint64_t coverage_counts[COVERAGE_COUNT];
 	struct snapshot_service service_usage;
+	struct snapshot_chain chain;
 	double lock_wait_seconds; /* longest present lock wait */
 	uint64_t transitions[3];  /* live, ready, startup: changes so far; survive agents */
 	/* the agent itself */

@@ -62,33 +62,34 @@ void evidence_parse_syscall(const char *line, struct evidence *out)
 		out->arguments[i] = strtoull(end, &end, 16);
 }
 
-static void read_syscall(const struct process_row *row, pid_t tid, struct evidence *out)
+bool evidence_read_syscall(const struct process_row *row, pid_t tid, struct evidence *out)
 {
 	struct reach_target target = tree_target(row);
 	char name[REACH_NAME], text[256];
 	ssize_t got;
 
-	out->syscall = SYSCALL_UNKNOWN;
+	*out = (struct evidence){.syscall = SYSCALL_UNKNOWN};
 	(void)snprintf(name, sizeof(name), "task/%d/syscall", tid);
 	got = row->readable ? reach_file(&target, name, text, sizeof(text) - 1) : 0;
 	if (got <= 0)
-		return;
+		return false;
 	text[got] = '\0';
 	evidence_parse_syscall(text, out);
+	return true;
 }
 
 bool evidence_read(const struct process_row *row, pid_t tid, struct evidence *out)
 {
 	struct proc_stat stat;
 
-	*out = (struct evidence){.syscall = SYSCALL_UNKNOWN};
+	if (row->unseen || !evidence_read_syscall(row, tid, out))
+		*out = (struct evidence){.syscall = SYSCALL_UNKNOWN};
 	if (row->unseen || proc_thread_stat(row->pid, tid, &stat) < 0)
 		return false;
 	out->state = stat.state;
 	out->cpu_ns = stat.cpu_ticks * (uint64_t)(NS_PER_SECOND / sysconf(_SC_CLK_TCK));
 	read_schedstat(row->pid, tid, out);
 	read_switches(row->pid, tid, out);
-	read_syscall(row, tid, out);
 	return true;
 }
 

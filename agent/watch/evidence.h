@@ -28,6 +28,9 @@ struct evidence {
 /* False when the thread is gone. */
 bool evidence_read(const struct process_row *row, pid_t tid, struct evidence *out);
 
+/* Only what it is inside of: `syscall` and `arguments`. False when that cannot be read. */
+bool evidence_read_syscall(const struct process_row *row, pid_t tid, struct evidence *out);
+
 /* The futex address in which the kernel has it sleep, 0 when it sleeps in no futex. */
 uint64_t evidence_futex(const struct evidence *evidence);
 

@@ -95,6 +95,25 @@ static void judge_startup(struct service *service, int64_t now)
 	core->startup = startup_judge((enum startup_state)core->startup, &policy, &look);
 }
 
+/* Of all knots of a kind: is there one, and is there one that counts? */
+static void judge_proofs(struct service *service, struct service_facts *facts, int64_t now)
+{
+	enum deadlock_mode mode = service->common->settings.liveness.deadlock;
+	bool cycle = false, orphan = false;
+
+	for (unsigned i = 0; i < service->proofs.knot_count && mode != DEADLOCK_OFF; i++) {
+		const struct knot *knot = &service->proofs.knots[i];
+		bool counts = knot->critical || mode == DEADLOCK_ANY;
+
+		*(knot->length ? &cycle : &orphan) = true;
+		*(knot->length ? &facts->deadlock_counts : &facts->orphaned_lock_counts) |= counts;
+	}
+	hold_since(&service->deadlock, cycle, now);
+	hold_since(&service->orphaned_lock, orphan, now);
+	facts->deadlock = service->deadlock;
+	facts->orphaned_lock = service->orphaned_lock;
+}
+
 void facts_judge(struct service *service, int64_t now)
 {
 	char state = main_state(service, now);
@@ -117,5 +136,6 @@ void facts_judge(struct service *service, int64_t now)
 	facts.port_known = service->port.port != 0;
 	facts.port_accepts = service->port.accepts;
 	facts.observe = service->common->settings.observe || service->common->settings.liveness.mode == LIVENESS_OBSERVE;
+	judge_proofs(service, &facts, now);
 	verdict_judge(&facts, &service->verdicts);
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "judge/calls.h"
 #include "lifesign/segment.h"
+#include "watch/chain.h"
 #include "watch/procfs.h"
 
 /* Threads of a process that the shim does not cover are listed from /proc, so many of them. */
@@ -248,6 +249,7 @@ void publish_snapshot(struct service *service, int64_t now)
 	}
 	fill_agent(out, service, now);
 	fill_verdicts(out, &service->verdicts);
+	chain_fill(out, service);
 	fill_events(out, &service->notebook.core);
 	snapshot_publish(service->seat, out);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "watch/chain.h"
 #include "watch/coverage.h"
 #include "watch/facts.h"
 #include "watch/history.h"
@@ -91,6 +92,7 @@ void service_stop(struct service *service)
 	slots_stop(&service->slots);
 	tree_end(&service->tree);
 	listeners_end(&service->listeners);
+	proofs_end(&service->proofs);
 	notebook_close(&service->notebook);
 }
 
@@ -228,8 +230,10 @@ void service_look(struct service *service, struct suspects_budget *left, int64_t
 	if (!service->common->setup->bare) {
 		look_at_listeners(service, now);
 		suspects_look(&service->slots, &service->tree, &service->listeners, now, left);
+		proofs_look(&service->proofs, &service->slots, &service->tree, now, &left->proofs);
 	}
 	facts_judge(service, now);
+	chain_tell(service);
 	service->changed |= history_follow(service);
 }
 

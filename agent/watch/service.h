@@ -17,6 +17,7 @@
 #include "watch/listeners.h"
 #include "watch/notebook.h"
 #include "watch/port.h"
+#include "watch/proofs.h"
 #include "watch/slots.h"
 #include "watch/suspects.h"
 #include "watch/tree.h"
@@ -40,6 +41,7 @@ struct service {
 	struct tree tree;
 	struct listeners listeners;
 	struct port_check port;
+	struct proofs proofs;
 	struct gates gates; /* of the main process */
 	char main_state;    /* … of its first thread, as the kernel says */
 	pid_t main_seen;    /* … for which that was asked */
@@ -49,6 +51,8 @@ struct service {
 	bool unsettled; /* a process is too young to tell */
 	bool changed;   /* an answer differs from what was published */
 	/* when facts were first seen; 0 = they do not hold (CLOCK_BOOTTIME ns) */
+	int64_t deadlock, orphaned_lock;
+	pid_t told_first; /* the first thread of the proof that was logged, 0 = none stands */
 	int64_t exited, suspended, frozen, core_dump, traced, main_waiting;
 	/* usage of the service, from the last pass over its processes */
 	uint32_t open_fds;

@@ -15,6 +15,16 @@
 #include "watch/tree.h"
 #include "watch/view.h"
 
+/* What was found out about a wait for a lock or a thread's end; watch/proofs.h. */
+struct slot_proof {
+	uint64_t entries, object, futex;
+	pid_t owner;     /* tid, 0 not known */
+	bool orphan;     /* the owner does not exist, and nobody will be told */
+	bool normal;     /* a mutex without a count or a check of its own */
+	unsigned samples; /* that agree; 0: none */
+	int64_t since, sampled, looked; /* CLOCK_BOOTTIME ns: first and last that agree; last try */
+};
+
 struct slot_now {
 	bool live;        /* claimed, of a process of the tree, and not stale */
 	bool moved;       /* entered another call since the tick before */
@@ -26,6 +36,7 @@ struct slot_now {
 	enum thread_state state;
 	enum thread_role role;
 	struct wait_target waits_for;
+	struct slot_proof proof;
 	int64_t quiet_until; /* CLOCK_BOOTTIME ns: nothing about it is due before, unless it moves */
 	int64_t name_read, kernel_read, waits_read, serves_read; /* CLOCK_BOOTTIME ns, 0 never */
 };

@@ -21,11 +21,11 @@
 #define WAITS_AT_HOME_NS (60 * NS_PER_SECOND) /* nobody asks what an idle thread waits for */
 #define SERVES_EVERY_NS (2 * NS_PER_SECOND)
 #define QUIET_NS (400 * NS_PER_MS) /* a thread that stays where it is has no questions sooner */
-enum { NAMES = 200, KERNELS = 200, WAITS = 100, SERVINGS = 32 };
+enum { NAMES = 200, KERNELS = 200, WAITS = 100, SERVINGS = 32, PROOFS = 200 };
 
 struct suspects_budget suspects_budget(void)
 {
-	return (struct suspects_budget){NAMES, KERNELS, WAITS, SERVINGS};
+	return (struct suspects_budget){NAMES, KERNELS, WAITS, SERVINGS, PROOFS};
 }
 
 static bool is_due(int64_t last, int64_t every, int64_t now)

@@ -13,7 +13,7 @@
 
 /* How many questions of each kind one tick may still ask, for all services together. */
 struct suspects_budget {
-	unsigned names, kernels, waits, servings;
+	unsigned names, kernels, waits, servings, proofs;
 };
 
 struct suspects_budget suspects_budget(void);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A proof in words: who waits for what, held by whom, round to the beginning; for status, log and people.
+ * Threads: the sampler.
+ */
+#ifndef LS_CHAIN_H
+#define LS_CHAIN_H
+
+#include "watch/service.h"
+
+/* The worst knot there is: its chain into the snapshot, and the same in words as the detail of its reasons. */
+void chain_fill(struct snapshot *out, const struct service *service);
+
+/* Logs the words when a proof has newly come to count; once each. */
+void chain_tell(struct service *service);
+
+#endif

@@ -1,0 +1,99 @@
+# ctest: asan timeout=300
+# SPDX-License-Identifier: Apache-2.0
+"""Proven deadlocks and orphaned locks: found within 2 s, with the chain, whatever else the threads do; nothing else accused."""
+import os
+import statistics
+import time
+
+import pytest
+
+from lifesign import SUPPORT, call, holds_for, wait_until
+
+WAITS = os.path.join(SUPPORT, "explain_waits")
+
+DEAD = {"abba": ("deadlock", 2), "abba_ticking": ("deadlock", 2), "three": ("deadlock", 3),
+        "joins": ("deadlock", 2)}
+# one worker that nobody waits for: not critical, so dead only when the user says so
+ALONE = {"self": ("deadlock", 1), "orphan": ("orphaned_lock", 1)}
+# robust: the next one is told; inheriting: the kernel refuses; the others wait for what may still come
+ALIVE = ["healthy", "robust", "rwlock_reader", "rwlock_writer", "full_pipe", "flock", "unix_pair", "spin", "stream"]
+
+
+def is_mapped(pid):
+    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps:
+        return "liblifesign" in maps.read()
+
+
+@pytest.mark.parametrize("scene", ALONE)
+def test_a_worker_alone_degrades(run, scene):
+    started = run([WAITS, scene])
+    page = wait_until(lambda: (p := started.get("/livez")).headers["Lifesign-Verdict"] == "degraded" and p, 10, started.status)
+    assert page.status == 200
+    assert [r["code"] for r in started.status()["live"]["reasons"]] == [ALONE[scene][0]]
+
+
+@pytest.mark.parametrize("scene", [*DEAD, *ALONE])
+def test_found_with_its_chain(run, place, scene):
+    code, length = {**DEAD, **ALONE}[scene]
+    started = run([WAITS, scene], options=["--config", place.file("any.yaml", f"liveness: {{deadlock: {'any' if scene in ALONE else 'critical'}}}\n")])
+    main = started.main()
+    page = wait_until(lambda: (p := started.get("/livez")).status == 503 and p, 10, lambda: (started.status(), started.said()))
+    assert f"[-]{code} failed: {code}" in page.text and page.headers["Lifesign-Verdict"] == "dead"
+    status = started.status()
+    reason = next(r for r in status["live"]["reasons"] if r["code"] == code)
+    assert len(reason["chain"]) == length and set(link["tid"] for link in reason["chain"]) <= set(reason["threads"])
+    if code == "deadlock":  # each holds what the one before waits for, and the last what the first does
+        owners, tids = [link["owner"] for link in reason["chain"]], [link["tid"] for link in reason["chain"]]
+        assert owners == tids[1:] + tids[:1]
+    assert started.get("/readyz").status == 503
+    assert status["workers"]["stuck"] >= length
+    assert is_mapped(main) and code in started.err() and reason["detail"].split(";")[0][:40] in started.err()
+    shown = call("status", "--dir", started.dir)
+    assert shown.returncode == 1 and code in shown.stdout
+    holds_for(lambda: started.get("/livez").status == 503, 1)
+
+
+@pytest.mark.parametrize("scene", ALIVE)
+def test_what_may_still_end_is_no_deadlock(run, scene):
+    started = run([WAITS, scene])
+    wait_until(lambda: "ready" in started.out(), 10, started.said)
+    holds_for(lambda: started.get("/livez").text == "ok", 3, started.status)
+    assert not started.status()["live"]["reasons"]
+
+
+def test_deadlock_off_any_and_observe(run, place):
+    off = run([WAITS, "abba"], options=["--config", place.file("off.yaml", "liveness: {deadlock: off}\n")])
+    observed = run([WAITS, "abba"], options=["--observe"])
+    wait_until(lambda: [r["held"] for r in observed.status()["live"]["reasons"]] == ["observe"], 10, observed.status)
+    assert observed.get("/livez").status == 200 and observed.get("/readyz").status == 503
+    assert off.get("/livez").text == "ok" and not off.status()["live"]["reasons"]
+
+
+def test_the_next_agent_finds_it_again(run):
+    started = run([WAITS, "abba"])
+    wait_until(lambda: started.get("/livez").status == 503, 10, started.status)
+    os.kill(started.agent(), 9)
+    wait_until(lambda: (p := started.try_get("/livez")) and p.status == 503, 5, started.said)
+
+
+def test_two_of_many_in_a_pool_only_degrade(run):
+    started = run([os.path.join(SUPPORT, "pool_of_ten")])
+    page = wait_until(lambda: (p := started.get("/livez")).headers["Lifesign-Verdict"] == "degraded" and p, 10, started.status)
+    assert page.status == 200
+    assert [r["code"] for r in started.status()["live"]["reasons"]] == ["deadlock"]
+
+
+def test_within_two_seconds_also_on_a_busy_machine(run, capsys):
+    busy = [run([WAITS, "spin"], service=f"busy{i}") for i in range(2)]
+    took = []
+    for _ in range(20):
+        started = run([WAITS, "abba"])
+        wait_until(lambda: "ready" in started.out(), 10, started.said, every=0.005)
+        began = time.monotonic()
+        wait_until(lambda: started.get("/livez").status == 503, 10, started.said, every=0.01)
+        took.append(time.monotonic() - began)
+        started.stop()
+    with capsys.disabled():
+        print(f"\ndeadlock found after {statistics.median(took):.2f} s (median), {max(took):.2f} s (slowest of {len(took)}) beside {len(busy)} "
+              "that spin")
+    assert max(took) < 4 and statistics.median(took) < 2
