@@ -48,6 +48,11 @@ def cpu_ns(pids):
     return sum(cpu_by_thread(pids).values())
 
 
+def anonymous_bytes(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        return next(int(line.split()[1]) * 1024 for line in f if line.startswith("Anonymous:"))
+
+
 def family(pid):
     return [pid] + descendants(pid)
 

@@ -68,7 +68,7 @@ class Figure:
         """met, bound or missed where neither the margin nor the control's distance leave a doubt."""
         if not self.goal:
             return ""
-        doubt = self.margin() + abs(self.off() or 0)
+        doubt = max(self.margin(), abs(self.off() or 0))
         least, most = self.reached() - doubt, self.reached() + doubt
         if most <= self.goal.limit:
             return "met"

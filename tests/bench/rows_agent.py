@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent costs: the sweep alone, a service of 1000 threads, memory, the time to the first answer."""
+"""What the agent costs: the sweep alone, a service of 1000 threads, memory, the time to the first answer,
+and to the next one after its death."""
+import http.client
 import json
+import os
+import signal
 import subprocess
 import time
 
-from arms import LOAD_CPU, Place, Run, SERVER_CPU, cpu_ns, free_port, mapped, pinned, program
+from arms import LOAD_CPU, Place, Run, SERVER_CPU, anonymous_bytes, cpu_ns, free_port, mapped, pinned, program
 from figures import Figure, Goal
-from lifesign import BIN, SHIM, clean_environment, wait_until
+from lifesign import BIN, SHIM, ask, clean_environment, is_running, wait_until
 
 
 class Sweep:
@@ -17,7 +21,7 @@ class Sweep:
         command = pinned(LOAD_CPU, [program("sweep"), str(self.slots), self.state, str(rounds or 101)])
         said = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout)
         figure = Figure(f"sweep {self.slots} slots, {self.state}", "ns/slot", goal=self.goal)
-        figure.ours = [said["low"], said["median"], said["high"]]
+        figure.ours = said["ns"]
         return [figure]
 
 
@@ -47,11 +51,6 @@ class Crowd:
         return (cpu_ns([agent]) - cpu) / (time.monotonic() - began) / 1e7
 
 
-def anonymous_bytes(pid):
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-        return next(int(line.split()[1]) * 1024 for line in f if line.startswith("Anonymous:"))
-
-
 class Start:
     """exec of `lifesign run` to the first 200, by a client that spins on another core."""
 
@@ -77,5 +76,33 @@ class Start:
         return said["us"] / 1000
 
 
+class Death:
+    """The agent killed by -9: how long a new connection, made at that moment, waits for its 200; how many were refused."""
+    name = "death:/livez"
+
+    def measure(self, rounds=None):
+        refused, took = 0, []
+        with Run(["/usr/bin/sleep", "100000"]) as run:
+            wait_until(lambda: (answer := run.try_get("/livez")) and answer.status == 200, 20, run.said)
+            for _ in range(rounds or 15):
+                before = run.agent()
+                os.kill(before, signal.SIGKILL)
+                began, answered = time.monotonic(), False
+                wait_until(lambda: not is_running(before), 5, "the killed one is gone", every=0.0002)
+                while not answered:
+                    try:
+                        answered = ask(run.port, "/livez").status == 200
+                    except ConnectionRefusedError:
+                        refused += 1
+                    except (OSError, http.client.HTTPException):
+                        pass  # was in the hands of the dead one
+                    assert time.monotonic() - began < 10, run.said()
+                took.append((time.monotonic() - began) * 1000)
+                wait_until(lambda: run.agent() != before, 10, "a new agent")
+        return [Figure("agent killed -9: to the next answer", "ms", ours=took, goal=Goal("value", 100)),
+                Figure("agent killed -9: slowest of them", "ms", ours=[max(took)]),
+                Figure("agent killed -9: refused", "connections", ours=[refused], goal=Goal("value", 0))]
+
+
 ROWS = [Sweep(slots, state) for slots in (8192, 65536) for state in ("free", "idle", "cold", "dirty", "elsewhere")]
-ROWS += [Crowd("idle"), Crowd("active"), Start("/livez")]
+ROWS += [Crowd("idle"), Crowd("active"), Start("/livez"), Death()]

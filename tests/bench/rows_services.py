@@ -13,13 +13,14 @@ from arms import LOAD_CPU, Place, cpu_by_thread, cpu_since, family, mapped, pinn
 from arms import rounds_of
 from figures import Figure, Goal
 
+LOAD_S = 0.7
 GOAL_NS = 5  # the goal of one wrapped call, where this run has not measured it
 
 
 class RedisBenchmark:
-    """Loads: made of a service, callable: one load of about a second, operations done."""
+    """Loads: made of a service, callable: one load of about LOAD_S, operations done."""
 
-    def __init__(self, service, requests=150000):
+    def __init__(self, service, requests=100000):
         self.command = pinned(LOAD_CPU, ["/usr/bin/redis-benchmark", "-p", str(service.port), "-t", "get", "-c", "16", "-q",
                                          "-n", str(requests)])
         self.requests = requests
@@ -44,13 +45,13 @@ class Wrk:
 
 
 class Client:
-    """load.c: connections that stay. The first load finds out how many requests are a second's."""
+    """load.c: connections that stay. The first loads find out how many requests take long enough."""
 
     def __init__(self, service, talk, connections=4):
         words = [word.encode("latin-1").hex() for word in talk]
         command = pinned(LOAD_CPU, [program("load"), str(service.port), str(connections), *words])
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.turns = 0
+        self.turns = 500
         assert self.process.stdout.readline() == "ready\n", "the client could not connect"
 
     def once(self, count):
@@ -59,13 +60,11 @@ class Client:
         return int(self.process.stdout.readline()) / 1e9
 
     def __call__(self):
-        if not self.turns:
-            count = 500
-            while (took := self.once(count)) < 0.4:
-                count *= 2
-            self.turns = int(count / took)
-        self.once(self.turns)
-        return self.turns
+        count = self.turns
+        took = self.once(count)
+        if took < LOAD_S / 2:  # also of who has become faster since
+            self.turns = int(count * min(8.0, LOAD_S / took))
+        return count
 
     def close(self):
         self.process.stdin.close()
@@ -127,7 +126,7 @@ class Directory(Place):
 
 
 class Row:
-    def __init__(self, name, prepare, load, needs, rounds=14, warm=1):
+    def __init__(self, name, prepare, load, needs, rounds=14, warm=4):
         self.name, self.prepare, self.load, self.needs = f"service:{name}", prepare, load, needs
         self.rounds, self.warm, self.operations = rounds, warm, 0
 
@@ -167,13 +166,13 @@ def client(talk):
 PYTHON = ("/usr/bin/python3", "python3")
 WRK = ("/usr/bin/wrk", "wrk")
 ROWS = [
-    Row("redis", lambda place: services.redis(place, io_threads=1), RedisBenchmark, [("/usr/bin/redis-server", "redis-server")]),
-    Row("nginx", lambda place: services.nginx(place, workers=1), Wrk, [("/usr/sbin/nginx", "nginx-light"), WRK]),
+    Row("redis", lambda place: services.redis(place, io_threads=1), RedisBenchmark, [("/usr/bin/redis-server", "redis-server")], warm=1),
+    Row("nginx", lambda place: services.nginx(place, workers=1), Wrk, [("/usr/sbin/nginx", "nginx-light"), WRK], warm=1),
     Row("memcached", services_more.memcached, client(MEMCACHED), [("/usr/bin/memcached", "memcached")]),
     Row("postgres", postgres, client(POSTGRES), [("/usr/lib/postgresql", "postgresql")]),
     Row("node", services_languages.node, Wrk, [("/usr/bin/node", "nodejs"), WRK], warm=3),
     Row("node_pool", services_languages.node, lambda service: Wrk(service, "/file"), [("/usr/bin/node", "nodejs"), WRK], warm=3),
-    Row("java", services_languages.java, client(LINES), [("/usr/bin/javac", "openjdk-17-jdk-headless")], warm=4),
+    Row("java", services_languages.java, client(LINES), [("/usr/bin/javac", "openjdk-17-jdk-headless")], warm=8),
     Row("python", steady_heap(services_languages.python_threads), client(LINES), [PYTHON]),
     Row("python_asyncio", steady_heap(services_languages.python_asyncio), client(LINES), [PYTHON]),
 ]

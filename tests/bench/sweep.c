@@ -2,7 +2,7 @@
 /* build: rooms */
 /*
  * What one pass over all slots costs the agent: slots_sweep() on a real segment, every slot claimed.
- *   sweep SLOTS STATE ROUNDS     prints one JSON object: ns a slot, median and quartiles
+ *   sweep SLOTS STATE ROUNDS     prints one JSON object: ns a slot, of each round
  * STATE: free       no slot is claimed
  *        idle       nobody moved since the tick before
  *        cold       same, and something else has used the caches meanwhile
@@ -102,13 +102,6 @@ static const struct state {
 	{"elsewhere", true, move_all_elsewhere},
 };
 
-static int by_value(const void *a, const void *b)
-{
-	double left = *(const double *)a, right = *(const double *)b;
-
-	return (left > right) - (left < right);
-}
-
 static double sweep_once(void)
 {
 	int64_t start = clock_mono_ns();
@@ -131,9 +124,10 @@ static void measure(const struct state *state, uint32_t count, unsigned rounds)
 			ns[i - WARM_UP] = took / count;
 	}
 	need(slots.claimed == (state->claimed ? count : 0), "the sweep saw other slots than were claimed");
-	qsort(ns, rounds, sizeof(*ns), by_value);
-	printf("{\"slots\": %u, \"state\": \"%s\", \"median\": %.2f, \"low\": %.2f, \"high\": %.2f}\n", count, state->name,
-		ns[rounds / 2], ns[rounds / 4], ns[rounds * 3 / 4]);
+	printf("{\"ns\": [");
+	for (unsigned i = 0; i < rounds; i++)
+		printf("%s%.2f", i ? ", " : "", ns[i]);
+	printf("]}\n");
 	free(ns);
 }
 
