@@ -19,7 +19,7 @@
 #define LOOK_EVERY_NS (240 * NS_PER_MS)
 #define LOOK_SETTLED_NS NS_PER_SECOND /* once samples agree */
 #define AGREE_NS (500 * NS_PER_MS)
-enum { SAMPLES = 3 };
+enum { SAMPLES = 3, HINT = 64 };
 
 /* A sample of a lock that nobody looked at for so long proves nothing any more. */
 #define FRESH_NS (2 * NS_PER_SECOND)
@@ -272,9 +272,39 @@ static void find_knots(struct proofs *proofs, const struct slots *slots, int64_t
 		&(struct knots_room){proofs->knot_of, proofs->seen, proofs->pool_size, proofs->pool_stuck}, proofs->knots, PROOFS_KNOTS);
 }
 
+/* Whoever is in a knot waits for somebody who waits, too, or for nobody who lives: seldom, and cheap to see. */
+struct hint {
+	pid_t waiters[HINT], owners[HINT];
+	unsigned count;
+	bool orphan;
+};
+
+static void add_hint(struct hint *hint, const struct slot_now *slot)
+{
+	if (hint->count < HINT) {
+		hint->waiters[hint->count] = slot->record.tid;
+		hint->owners[hint->count] = slot->proof.owner;
+	}
+	hint->count++;
+	hint->orphan |= slot->proof.orphan;
+}
+
+static bool may_be_knotted(const struct hint *hint)
+{
+	if (hint->orphan || hint->count > HINT)
+		return true;
+	for (unsigned i = 0; i < hint->count; i++) {
+		for (unsigned j = 0; j < hint->count; j++) {
+			if (hint->owners[i] == hint->waiters[j])
+				return true;
+		}
+	}
+	return false;
+}
+
 void proofs_look(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now, unsigned *left)
 {
-	unsigned proven = 0;
+	struct hint hint = {.count = 0};
 
 	for (uint32_t i = 0; i < slots->order_count; i++) {
 		const uint32_t index = slots->order[i];
@@ -289,11 +319,11 @@ void proofs_look(struct proofs *proofs, struct slots *slots, const struct tree *
 			(*left)--;
 			look_at(slot, track, &tree->rows[slot->row], now);
 		}
-		proven += is_proven(slot, track, now);
+		if (is_proven(slot, track, now))
+			add_hint(&hint, slot);
 	}
-	proofs->any = proven > 0;
 	proofs->knot_count = 0;
-	if (proofs->any)
+	if (may_be_knotted(&hint))
 		find_knots(proofs, slots, now);
 }
 

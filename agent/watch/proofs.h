@@ -22,7 +22,6 @@ struct proofs {
 	unsigned room, count;
 	struct knot knots[PROOFS_KNOTS];
 	unsigned knot_count;
-	bool any; /* somebody waits so that it is worth looking */
 };
 
 /* Looks at who is due, at most `left` of them, then finds the knots anew. */
