@@ -151,6 +151,16 @@ void chain_fill(struct snapshot *out, const struct service *service)
 	put_detail(&out->ready, out->chain.code, words);
 }
 
+void chain_words(const struct service *service, char *out, size_t bytes)
+{
+	const struct knot *knot = worst(&service->proofs);
+	struct snapshot_chain chain;
+
+	out[0] = '\0';
+	if (knot)
+		describe(&chain, service, knot, out, bytes);
+}
+
 void chain_tell(struct service *service)
 {
 	const struct knot *knot = worst(&service->proofs);

@@ -11,6 +11,9 @@
 /* The worst knot there is: its chain into the snapshot, and the same in words as the detail of its reasons. */
 void chain_fill(struct snapshot *out, const struct service *service);
 
+/* The words of the worst knot; empty when there is none. */
+void chain_words(const struct service *service, char *out, size_t bytes);
+
 /* Logs the words when a proof has newly come to count; once each. */
 void chain_tell(struct service *service);
 

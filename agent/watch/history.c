@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "watch/chain.h"
+#include "watch/termination.h"
 
 /* One row an answer: how its two states are called, and where the notebook keeps the last one. */
 struct answer {
@@ -58,6 +60,17 @@ static void tell(const struct answer *answer, bool ok, enum reason_code reason)
 	log_emit(&line);
 }
 
+/* The agent of `run` lives in the container of its service. Of an end the exit status tells, and it may be a good one. */
+static void leave_note(const struct service *service, enum reason_code reason)
+{
+	char words[768];
+
+	if (service->common->setup->many || reason == REASON_EXITED)
+		return;
+	chain_words(service, words, sizeof(words));
+	termination_note(service->name, reason_text(reason), words);
+}
+
 static bool follow_one(struct service *service, unsigned index, uint32_t *was, bool ok, const struct reason_list *reasons)
 {
 	const struct answer *answer = &answers[index];
@@ -68,8 +81,11 @@ static bool follow_one(struct service *service, unsigned index, uint32_t *was, b
 	*was = ok;
 	service->notebook.core.transitions[index]++;
 	keep_event(service, answer->what, ok ? answer->bad : answer->good, ok ? answer->good : answer->bad, reason, "");
-	if (reason != REASON_EXITED || !service->news.drain_since) /* an end that was asked for is no news */
-		tell(answer, ok, reason);
+	if (reason == REASON_EXITED && service->news.drain_since)
+		return true; /* an end that was asked for is no news */
+	tell(answer, ok, reason);
+	if (answer->what == EVENT_LIVE && !ok)
+		leave_note(service, reason);
 	return true;
 }
 

@@ -1,4 +1,4 @@
-# ctest: asan timeout=300
+# ctest: serial timeout=300
 # SPDX-License-Identifier: Apache-2.0
 """Proven deadlocks and orphaned locks: found within 2 s, with the chain, whatever else the threads do; nothing else accused."""
 import os
@@ -67,6 +67,20 @@ def test_deadlock_off_any_and_observe(run, place):
     wait_until(lambda: [r["held"] for r in observed.status()["live"]["reasons"]] == ["observe"], 10, observed.status)
     assert observed.get("/livez").status == 200 and observed.get("/readyz").status == 503
     assert off.get("/livez").text == "ok" and not off.status()["live"]["reasons"]
+
+
+def test_a_container_says_why_it_was_killed(run):
+    place = "/dev/termination-log"
+    with open(place, "x", encoding="ascii") as f:  # as the kubelet makes it
+        f.write("")
+    try:
+        started = run([WAITS, "abba"])
+        wait_until(lambda: started.get("/livez").status == 503, 10, started.status)
+        with open(place, encoding="ascii") as f:
+            said = wait_until(f.read, 5)
+    finally:
+        os.unlink(place)
+    assert said.startswith("lifesign: svc is dead (deadlock): ") and said.count("waits for mutex") == 2 and said.endswith("\n")
 
 
 def test_the_next_agent_finds_it_again(run):
