@@ -27,12 +27,16 @@ enum { SAMPLES = 3, HINT = 64 };
 /* glibc waits for a thread's end on the tid in its descriptor; both are near each other. */
 enum { DESCRIPTOR_BYTES = 4096, LOCK_SPAN = 64 };
 
-static bool is_candidate(const struct slot_now *slot, const struct notebook_track *track, int64_t now)
+/* Who was woken in a cond_wait waits for its mutex without a limit, whatever the call had; asked about only while
+ * somebody else stands in a lock. */
+static bool is_candidate(const struct proofs *proofs, const struct slot_now *slot, const struct notebook_track *track, int64_t now)
 {
 	enum call_class class = call_info((uint32_t)(track->call & CALL_OP_MASK))->class;
+	bool waits = (class == CLASS_LOCK || class == CLASS_JOIN) && !(track->call & CALL_TIMED);
 
-	return (class == CLASS_LOCK || class == CLASS_JOIN) && !(track->call & CALL_TIMED) && !slot->moved && !slot->record.torn &&
-	       now - track->since >= STANDS_NS;
+	if (!waits && !(class == CLASS_COND && slot->record.extra && proofs->somebody))
+		return false;
+	return !slot->moved && !slot->record.torn && now - track->since >= STANDS_NS;
 }
 
 /* ---- one sample */
@@ -58,16 +62,16 @@ static bool owner_exists(const struct process_row *row, const struct lock_facts 
 	return stat(path, &status) == 0 || errno != ENOENT;
 }
 
-static void sample_lock(const struct process_row *row, const struct slot_record *record, const char *op, struct slot_proof *out)
+static void sample_lock(const struct process_row *row, const char *op, struct slot_proof *out)
 {
 	struct lock_facts lock;
 
-	locks_read(row, op, record->object, &lock);
+	locks_read(row, op, out->object, &lock);
 	out->owner = lock.owner;
 	out->normal = lock.kind == LOCK_NORMAL || lock.kind == LOCK_ADAPTIVE;
 	if (lock.owner && !lock.robust)
 		out->orphan = !owner_exists(row, &lock) && task_exists(row->pid, row->pid);
-	if (out->futex < record->object || out->futex >= record->object + LOCK_SPAN)
+	if (out->futex < out->object || out->futex >= out->object + LOCK_SPAN)
 		out->owner = 0; /* the kernel says it sleeps elsewhere */
 }
 
@@ -80,6 +84,16 @@ static void sample_join(const struct process_row *row, const struct slot_record 
 		return;
 	if (reach_memory(&target, out->futex, &tid, sizeof(tid)) == sizeof(tid) && tid > 0 && task_exists(row->pid, tid))
 		out->owner = tid;
+}
+
+/* True when it sleeps for the mutex, and not for the condition any more. */
+static bool sample_reacquire(const struct process_row *row, const struct slot_now *slot, struct slot_proof *out)
+{
+	out->object = slot->record.extra;
+	if (out->futex < out->object || out->futex >= out->object + LOCK_SPAN)
+		return false;
+	sample_lock(row, "pthread_mutex_lock", out);
+	return true;
 }
 
 /* False: asked at a moment when it was not asleep there (a signal's handler): that is no sample, and no harm. */
@@ -95,8 +109,10 @@ static bool take_sample(const struct process_row *row, const struct slot_now *sl
 	out->futex = evidence_futex(&evidence);
 	if (!out->futex)
 		return false;
+	if (info->class == CLASS_COND)
+		return sample_reacquire(row, slot, out);
 	if (info->class == CLASS_LOCK)
-		sample_lock(row, &slot->record, info->name, out);
+		sample_lock(row, info->name, out);
 	else
 		sample_join(row, &slot->record, out);
 	return true;
@@ -311,7 +327,7 @@ void proofs_look(struct proofs *proofs, struct slots *slots, const struct tree *
 		struct slot_now *slot = &slots->now[index];
 		const struct notebook_track *track = &slots->notebook->tracks[index];
 
-		if (!slot->live || !is_candidate(slot, track, now)) {
+		if (!slot->live || !is_candidate(proofs, slot, track, now)) {
 			slot->proof.samples = 0;
 			continue;
 		}
@@ -323,6 +339,7 @@ void proofs_look(struct proofs *proofs, struct slots *slots, const struct tree *
 			add_hint(&hint, slot);
 	}
 	proofs->knot_count = 0;
+	proofs->somebody = hint.count > 0;
 	if (may_be_knotted(&hint))
 		find_knots(proofs, slots, now);
 }

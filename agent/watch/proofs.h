@@ -22,6 +22,7 @@ struct proofs {
 	unsigned room, count;
 	struct knot knots[PROOFS_KNOTS];
 	unsigned knot_count;
+	bool somebody; /* is proven to wait, as of the last look */
 };
 
 /* Looks at who is due, at most `left` of them, then finds the knots anew. */

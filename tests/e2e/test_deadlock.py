@@ -13,8 +13,8 @@ WAITS = os.path.join(SUPPORT, "explain_waits")
 
 DEAD = {"abba": ("deadlock", 2), "abba_ticking": ("deadlock", 2), "three": ("deadlock", 3),
         "joins": ("deadlock", 2)}
-# one worker that nobody waits for: not critical, so dead only when the user says so
-ALONE = {"self": ("deadlock", 1), "orphan": ("orphaned_lock", 1)}
+# workers that nobody waits for: not critical, so dead only when the user says so
+ALONE = {"self": ("deadlock", 1), "reacquire": ("deadlock", 2), "orphan": ("orphaned_lock", 1)}
 # robust: the next one is told; inheriting: the kernel refuses; the others wait for what may still come
 ALIVE = ["healthy", "robust", "rwlock_reader", "rwlock_writer", "full_pipe", "flock", "unix_pair", "spin", "stream"]
 
