@@ -19,6 +19,10 @@ ALONE = {"self": ("deadlock", 1), "reacquire": ("deadlock", 2), "orphan": ("orph
 ALIVE = ["healthy", "robust", "rwlock_reader", "rwlock_writer", "full_pipe", "flock", "unix_pair", "spin", "stream"]
 
 
+def scene_of(name):
+    return [os.path.join(SUPPORT, "lock_reacquire")] if name == "reacquire" else [WAITS, name]
+
+
 def is_mapped(pid):
     with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps:
         return "liblifesign" in maps.read()
@@ -26,7 +30,7 @@ def is_mapped(pid):
 
 @pytest.mark.parametrize("scene", ALONE)
 def test_a_worker_alone_degrades(run, scene):
-    started = run([WAITS, scene])
+    started = run(scene_of(scene))
     page = wait_until(lambda: (p := started.get("/livez")).headers["Lifesign-Verdict"] == "degraded" and p, 10, started.status)
     assert page.status == 200
     assert [r["code"] for r in started.status()["live"]["reasons"]] == [ALONE[scene][0]]
@@ -35,7 +39,7 @@ def test_a_worker_alone_degrades(run, scene):
 @pytest.mark.parametrize("scene", [*DEAD, *ALONE])
 def test_found_with_its_chain(run, place, scene):
     code, length = {**DEAD, **ALONE}[scene]
-    started = run([WAITS, scene], options=["--config", place.file("any.yaml", f"liveness: {{deadlock: {'any' if scene in ALONE else 'critical'}}}\n")])
+    started = run(scene_of(scene), options=["--config", place.file("any.yaml", f"liveness: {{deadlock: {'any' if scene in ALONE else 'critical'}}}\n")])
     main = started.main()
     page = wait_until(lambda: (p := started.get("/livez")).status == 503 and p, 10, lambda: (started.status(), started.said()))
     assert f"[-]{code} failed: {code}" in page.text and page.headers["Lifesign-Verdict"] == "dead"
@@ -55,7 +59,7 @@ def test_found_with_its_chain(run, place, scene):
 
 @pytest.mark.parametrize("scene", ALIVE)
 def test_what_may_still_end_is_no_deadlock(run, scene):
-    started = run([WAITS, scene])
+    started = run(scene_of(scene))
     wait_until(lambda: "ready" in started.out(), 10, started.said)
     holds_for(lambda: started.get("/livez").text == "ok", 3, started.status)
     assert not started.status()["live"]["reasons"]

@@ -353,33 +353,6 @@ static void spin(void)
 		turns++;
 }
 
-static void *is_woken(void *unused)
-{
-	(void)pthread_setname_np(pthread_self(), "sleeper");
-	pthread_mutex_lock(&accounts);
-	pthread_mutex_lock(&journal);
-	pthread_barrier_wait(&all_hold);
-	pthread_cond_wait(&news, &journal); /* woken, it waits for the journal again */
-	return unused;
-}
-
-static void *wakes(void *unused)
-{
-	(void)pthread_setname_np(pthread_self(), "waker");
-	pthread_barrier_wait(&all_hold);
-	pthread_mutex_lock(&journal);
-	pthread_cond_signal(&news);
-	pthread_mutex_lock(&accounts);
-	return unused;
-}
-
-static void reacquire(void)
-{
-	pthread_barrier_init(&all_hold, NULL, 2);
-	start(0, is_woken, NULL);
-	start(1, wakes, NULL);
-}
-
 static const struct {
 	const char *name;
 	void (*play)(void);
@@ -387,8 +360,7 @@ static const struct {
 	{"orphan", orphan}, {"rwlock_writer", rwlock_writer}, {"rwlock_reader", rwlock_reader},
 	{"joins", joins}, {"healthy", healthy}, {"stream", stream}, {"robust", robust},
 	{"inheriting", inheriting}, {"full_pipe", full_pipe}, {"pipe_cycle", pipe_cycle},
-	{"child_lock", child_lock}, {"flock", flock_wait}, {"unix_pair", unix_pair}, {"spin", spin},
-	{"reacquire", reacquire}};
+	{"child_lock", child_lock}, {"flock", flock_wait}, {"unix_pair", unix_pair}, {"spin", spin}};
 
 int main(int argc, char **argv)
 {
