@@ -22,4 +22,7 @@ void near_parse(const char *name, struct near_place *out);
 /* A descriptor of the memory that the name means, or negative. Opens nothing but a memfd of that name. */
 long near_open(const struct near_place *place);
 
+/* The inode of this process's pid namespace, 0 when it cannot be known. */
+uint64_t near_namespace(void);
+
 #endif

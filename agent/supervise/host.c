@@ -14,19 +14,23 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "supervise/directory.h"
+#include "supervise/environment.h"
 #include "supervise/keeper.h"
 #include "supervise/listen.h"
 #include "supervise/lobby.h"
 #include "supervise/members.h"
+#include "supervise/notify.h"
+#include "supervise/peer.h"
 #include "supervise/signals.h"
+#include "supervise/spawn.h"
 #include "supervise/survivors.h"
 
 #define TICK_NS (250 * NS_PER_MS)
-#define SILENT_NS (2 * NS_PER_MS) /* until somebody who has connected is heard again */
-enum { FAREWELL_MS = 300, SIGNALS_A_READ = 8 };
+enum { FAREWELL_MS = 300, SIGNALS_A_READ = 8, NICE = -10 };
 
 struct host {
 	const struct settings *settings;
+	const char *manager; /* NOTIFY_SOCKET; NULL: none */
 	struct signals signals;
 	struct listen listening;
 	struct members members;
@@ -35,8 +39,8 @@ struct host {
 	struct kin_helpers helpers;
 	struct keeper keeper;
 	pid_t known_agent;  /* whom the members were told to */
-	bool somebody_waits; /* in the lobby, and has not spoken */
 	bool over;
+	int nice_before; /* the agent's */
 	int64_t end_due;    /* CLOCK_MONOTONIC ns, 0 = nobody asked us to end */
 	int64_t tick_due;
 };
@@ -47,6 +51,7 @@ static void leave_to_supervisor(void *context)
 {
 	struct host *mine = context;
 
+	(void)setpriority(PRIO_PROCESS, 0, mine->nice_before); /* down is always allowed */
 	close(mine->signals.fd);
 	lobby_leave(&mine->lobby);
 	members_leave(&mine->members);
@@ -68,15 +73,31 @@ static int open_keeper(void)
 	return ret;
 }
 
-/* Three descriptors a service. */
-static void raise_descriptors(void)
+/* Up to the hard limit it is allowed. */
+static void raise_limit(int which)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit); /* up to the hard limit it is allowed */
-	}
+	if (getrlimit(which, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(which, &limit);
+}
+
+/* Three descriptors a service, and memory that counts as files. */
+static void raise_limits(void)
+{
+	raise_limit(RLIMIT_NOFILE);
+	raise_limit(RLIMIT_FSIZE);
+}
+
+/* A service asks once in its life and waits 20 ms for the answer: on a busy machine we must not stand in line. */
+static void come_first(void)
+{
+	errno = 0;
+	host.nice_before = getpriority(PRIO_PROCESS, 0);
+	if (errno == 0 && host.nice_before > NICE)
+		(void)setpriority(PRIO_PROCESS, 0, NICE); /* who may not stands in line */
 }
 
 static int cannot_serve(int error, struct failure *why)
@@ -110,9 +131,12 @@ static int open_all(const struct settings *settings, struct failure *why)
 {
 	int ret;
 
-	host = (struct host){.settings = settings, .lobby.fd = -1, .members.events = -1};
+	host = (struct host){.settings = settings, .manager = environment_find(environ, "NOTIFY_SOCKET"),
+		 .lobby = {.fd = -1, .events = -1}, .members.events = -1};
 	host.keeper.news_fd = host.keeper.setup.notebook_fd = -1;
-	raise_descriptors();
+	spawn_fill_standard();
+	raise_limits();
+	come_first();
 	ret = signals_take(&host.signals);
 	if (ret < 0)
 		return failure_set(why, FAILURE_CONFIG, "cannot take signals: %s", strerror(-ret));
@@ -143,6 +167,8 @@ static void say_start(void)
 		host.settings->dir);
 	for (unsigned i = 0; i < host.listening.note_count; i++)
 		log_event(LOG_LEVEL_WARN, "listen", "%s", host.listening.notes[i]);
+	if (!peer_proc_is_ours())
+		log_event(LOG_LEVEL_WARN, "start", "/proc is of another pid namespace or not there: services are known by what they write themselves");
 }
 
 static void reap(void)
@@ -170,6 +196,7 @@ static void ask_to_end(void)
 	host.end_due += (int64_t)(host.settings->drain_seconds * (double)NS_PER_SECOND);
 	host.members.drain_since = clock_boot_ns();
 	host.members.agent_told = false;
+	notify_say(host.manager, "STOPPING=1\n");
 }
 
 static void act(const struct signalfd_siginfo *info)
@@ -210,6 +237,7 @@ static void tick(int64_t mono)
 	int64_t late = mono - host.tick_due;
 
 	host.tick_due = mono + TICK_NS;
+	lobby_tick(&host.lobby);
 	members_tick(&host.members);
 	survivors_keep(&host.survivors, &host.members);
 	keeper_tick(&host.keeper, late);
@@ -220,23 +248,21 @@ static void wait_and_serve(int64_t until)
 	bool full = tell();
 	struct pollfd all[] = {
 		{.fd = host.signals.fd, .events = POLLIN},
-		{.fd = host.lobby.fd, .events = POLLIN},
+		{.fd = host.lobby.events, .events = POLLIN},
 		{.fd = host.members.events, .events = POLLIN},
 		{.fd = full ? host.keeper.news_fd : -1, .events = POLLOUT},
 	};
 	int64_t left = until - clock_mono_ns();
 	struct timespec timeout = {0};
 
-	if (host.somebody_waits && left > SILENT_NS)
-		left = SILENT_NS;
 	if (left > 0)
 		timeout = (struct timespec){left / NS_PER_SECOND, left % NS_PER_SECOND};
 	if (ppoll(all, sizeof(all) / sizeof(all[0]), &timeout, NULL) > 0 && all[0].revents)
 		take_signals();
 	if (all[2].revents)
 		members_take_events(&host.members);
-	if (all[1].revents || host.somebody_waits)
-		host.somebody_waits = lobby_serve(&host.lobby);
+	if (all[1].revents)
+		lobby_serve(&host.lobby);
 }
 
 static void loop(void)
@@ -265,7 +291,9 @@ int host_run(const struct settings *settings, struct failure *why)
 	}
 	say_start();
 	survivors_find(&host.survivors, settings->dir, &host.members);
+	notify_say(host.manager, "READY=1\nSTATUS=Services join by LIFESIGN_DIR\n");
 	loop();
+	survivors_keep(&host.survivors, &host.members); /* for the next one */
 	keeper_dismiss(&host.keeper);
 	keeper_wait(&host.keeper, FAREWELL_MS);
 	close_all();

@@ -36,6 +36,10 @@ int listen_open(struct listen *out, const struct settings *settings, struct fail
 
 void listen_close(struct listen *listening);
 
+/* The directory of a file, locked until it is closed; -1 when it cannot be: then two starters could meet, and one
+ * would lose its file. */
+int listen_lock_directory(const char *path);
+
 /* A unix socket at `path`; a stale file there is replaced. Adds it. 0 or -errno; -EADDRINUSE: somebody answers. */
 int listen_add_unix(struct listen *listening, const char *path);
 

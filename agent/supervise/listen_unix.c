@@ -28,8 +28,7 @@ static int fill(struct sockaddr_un *address, const char *path)
 	return 0;
 }
 
-/* The directory, locked; -1 when it cannot be: then two starters could meet, and one would lose its file. */
-static int lock_directory(const char *path)
+int listen_lock_directory(const char *path)
 {
 	char copy[SETTINGS_PATH];
 	int fd;
@@ -118,7 +117,7 @@ int listen_add_unix(struct listen *listening, const char *path)
 
 	if (ret < 0)
 		return ret;
-	lock = lock_directory(path);
+	lock = listen_lock_directory(path);
 	fd = open_file(&address);
 	if (fd >= 0)
 		remember(listening, path, fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * DIR/join: where processes with a bare LD_PRELOAD and LIFESIGN_DIR ask for a segment. Who can reach the socket is
- * decided by the mode of DIR. Nobody is waited for: a peer that says nothing in time is closed.
+ * decided by the mode of DIR. Nobody is waited for: a peer that says nothing in time is let go.
  * Threads: the supervisor. Failure: -errno. Memory: plain data.
  */
 #ifndef LS_LOBBY_H
@@ -20,6 +20,8 @@ struct lobby_peer {
 
 struct lobby {
 	int fd;
+	int events; /* epoll: `fd`, and peers that have not spoken yet */
+	bool deaf;  /* no descriptor for another peer: until the next tick */
 	char path[SETTINGS_PATH];
 	dev_t device;
 	ino_t inode;
@@ -34,7 +36,10 @@ void lobby_close(struct lobby *lobby);
 /* In a new agent: the descriptors alone. */
 void lobby_leave(struct lobby *lobby);
 
-/* Takes who waits, answers who has spoken. True when somebody has yet to speak: come back within a few ms. */
-bool lobby_serve(struct lobby *lobby);
+/* When `events` is readable: takes who waits, answers who has spoken. */
+void lobby_serve(struct lobby *lobby);
+
+/* Each tick: lets go of those who say nothing. */
+void lobby_tick(struct lobby *lobby);
 
 #endif

@@ -24,30 +24,49 @@ static ino_t inode_of(const char *line)
 	return (ino_t)strtoull(line, NULL, 10);
 }
 
+static const char *line_of(const char *text, const char *at)
+{
+	while (at > text && at[-1] != '\n')
+		at--;
+	return at;
+}
+
 enum mapping mapping_find_in(const char *text, ino_t inode)
 {
 	for (const char *name = text; (name = strstr(name, NAME)); name += strlen(NAME)) {
-		const char *line = name;
-
-		while (line > text && line[-1] != '\n')
-			line--;
-		if (inode_of(line) == inode)
+		if (inode_of(line_of(text, name)) == inode)
 			return MAPPING_THERE;
 	}
 	return MAPPING_GONE;
 }
 
-enum mapping mapping_find(pid_t pid, ino_t inode)
+/* Nothing: its first thread has ended, others may live, or we may not look; full: there may be more. */
+static bool read_maps(pid_t pid)
 {
 	char path[64];
 	ssize_t got;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	got = proc_read(path, maps, sizeof(maps));
-	/* nothing: its first thread has ended, others may live; full: there may be more */
-	if (got <= 0 || got == sizeof(maps) - 1)
+	return got > 0 && got < (ssize_t)sizeof(maps) - 1;
+}
+
+enum mapping mapping_find(pid_t pid, ino_t inode)
+{
+	return read_maps(pid) ? mapping_find_in(maps, inode) : MAPPING_UNKNOWN;
+}
+
+enum mapping mapping_of(pid_t pid, ino_t *inode)
+{
+	const char *name;
+
+	if (!read_maps(pid))
 		return MAPPING_UNKNOWN;
-	return mapping_find_in(maps, inode);
+	name = strstr(maps, NAME);
+	if (!name)
+		return MAPPING_GONE;
+	*inode = inode_of(line_of(maps, name));
+	return MAPPING_THERE;
 }
 
 bool mapping_range(pid_t pid, unsigned nth, char range[MAPPING_RANGE])
@@ -60,10 +79,8 @@ bool mapping_range(pid_t pid, unsigned nth, char range[MAPPING_RANGE])
 	got = proc_read(path, maps, sizeof(maps));
 	name = got > 0 ? maps : NULL;
 	for (unsigned i = 0; name && (name = strstr(name, NAME)); i++, name += strlen(NAME)) {
-		const char *line = name;
+		const char *line = line_of(maps, name);
 
-		while (line > maps && line[-1] != '\n')
-			line--;
 		if (i == nth)
 			return snprintf(range, MAPPING_RANGE, "%.*s", (int)strcspn(line, " "), line) < MAPPING_RANGE;
 	}

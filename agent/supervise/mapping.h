@@ -15,6 +15,9 @@ enum mapping { MAPPING_UNKNOWN, MAPPING_THERE, MAPPING_GONE };
 /* `inode` is the memfd's. */
 enum mapping mapping_find(pid_t pid, ino_t inode);
 
+/* Which segment a process has mapped, by its inode: MAPPING_THERE, or why not. */
+enum mapping mapping_of(pid_t pid, ino_t *inode);
+
 /* Exposed for the tests: the text of /proc/PID/maps, whole lines only. */
 enum mapping mapping_find_in(const char *maps, ino_t inode);
 

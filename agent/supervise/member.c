@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "supervise/mapping.h"
 #include "watch/notebook.h"
 #include "watch/procfs.h"
 
@@ -19,13 +20,30 @@
 /* /proc rounds starts down to a clock tick; for reads across one. */
 #define START_SLACK_NS (20 * NS_PER_MS)
 
+static void stop_keeping(struct member *member)
+{
+	reclaim_stop(&member->reclaim);
+	roster_close(&member->roster);
+}
+
+static int start_keeping(struct member *member)
+{
+	int ret = roster_open(&member->roster, &member->segment);
+
+	if (ret == 0)
+		ret = reclaim_start(&member->reclaim, &member->segment);
+	if (ret < 0)
+		stop_keeping(member);
+	return ret;
+}
+
 static int open_segment(struct member *member, unsigned slots)
 {
 	int ret = segment_make(&member->segment, slots);
 
 	if (ret < 0)
 		return ret;
-	ret = reclaim_start(&member->reclaim, &member->segment);
+	ret = start_keeping(member);
 	if (ret < 0)
 		segment_drop(&member->segment);
 	return ret;
@@ -38,20 +56,37 @@ static int64_t start_of(pid_t pid)
 	return pid > 0 && proc_thread_stat(pid, pid, &stat) == 0 ? (int64_t)stat.start_ns : clock_boot_ns();
 }
 
+/* FNV-1a of /proc/PID/cgroup. */
+static uint64_t cgroup_of(pid_t pid)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+	char path[64], text[4096];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	if (pid <= 0 || proc_read(path, text, sizeof(text)) <= 0)
+		return 0;
+	for (const char *at = text; *at; at++)
+		sum = (sum ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
 static void take_claim(struct member *member, const struct member_claim *claim)
 {
 	struct supervisor_news *news = &member->news;
 
 	(void)snprintf(news->name, sizeof(news->name), "%s", claim->name);
 	news->named = claim->named;
-	news->unseen_pids = claim->pid == 0 || claim->claimed_pid != (uint32_t)claim->pid;
-	news->main_pid = claim->pid;
-	news->main_started = start_of(claim->pid);
+	news->unseen_pids = claim->peer.unseen;
+	news->main_pid = claim->peer.pid;
+	news->main_started = start_of(claim->peer.pid);
 	news->main_ended = 0;
-	member->pidfd = claim->pidfd;
-	member->uid = claim->uid;
+	member->pidfd = claim->peer.pidfd;
+	member->uid = claim->peer.uid;
+	member->pid_namespace = claim->peer.pid_namespace;
+	member->cgroup = cgroup_of(claim->peer.pid);
+	member->began = clock_mono_ns();
 	member->main_gone = member->ended = 0;
-	member->told = member->introduced = false;
+	member->told = member->introduced = member->announced = false;
 }
 
 static void begin(struct member *out, uint32_t id)
@@ -90,12 +125,12 @@ int member_adopt(struct member *out, uint32_t id, const struct segment *segment,
 
 	begin(out, id);
 	out->segment = *segment;
-	ret = reclaim_start(&out->reclaim, &out->segment);
+	ret = start_keeping(out);
 	if (ret == 0)
 		ret = finish(out, claim);
 	if (ret == 0)
 		return 0;
-	reclaim_stop(&out->reclaim); /* the segment stays the caller's */
+	stop_keeping(out); /* the segment stays the caller's */
 	return ret;
 }
 
@@ -108,7 +143,7 @@ static void close_one(int *fd)
 
 void member_drop(struct member *member)
 {
-	reclaim_stop(&member->reclaim);
+	stop_keeping(member);
 	segment_drop(&member->segment);
 	close_one(&member->notebook_fd);
 	close_one(&member->pidfd);
@@ -122,11 +157,12 @@ int member_take_over(struct member *member, unsigned slots, const struct member_
 	if (ret < 0)
 		return ret;
 	next.reclaim.segment = &member->segment;
-	reclaim_stop(&member->reclaim);
+	stop_keeping(member);
 	segment_drop(&member->segment);
 	close_one(&member->pidfd);
 	*member = next;
 	take_claim(member, claim);
+	member->anew = true;
 	return 0;
 }
 
@@ -140,30 +176,38 @@ static uint64_t load(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE); /* partner: the release of whoever claimed */
 }
 
-bool member_holds(const struct member *member, pid_t pid, uint64_t start_ns)
+bool member_is_main(const struct member *member, pid_t pid, uint64_t start_ns)
 {
-	if (member->news.unseen_pids)
-		return pid == member->news.main_pid && pid != 0;
-	if (pid == member->news.main_pid)
-		return true;
-	for (uint32_t i = 0; i < member->segment.process_count; i++) {
-		const struct segment_process *entry = &member->segment.processes[i];
-
-		if (pid_of(load(&entry->claim)) == pid && load(&entry->stamp) + START_SLACK_NS >= start_ns)
-			return true;
-	}
-	return false;
+	return pid > 0 && pid == member->news.main_pid && !member->main_gone && !member->ended &&
+	       (int64_t)start_ns <= member->news.main_started + START_SLACK_NS;
 }
 
-bool member_holds_unseen(const struct member *member, uid_t uid, uint32_t pid)
+bool member_may_hold(struct member *member, pid_t pid, uint64_t start_ns)
 {
-	if (!member->news.unseen_pids || member->uid != uid || member->ended || pid == 0)
+	return !member->ended && !member->news.unseen_pids && roster_has(&member->roster, &member->segment, pid, start_ns);
+}
+
+bool member_holds_unseen(const struct member *member, uint32_t pid)
+{
+	if (!member->news.unseen_pids || member->ended || pid == 0)
 		return false;
 	for (uint32_t i = 0; i < member->segment.process_count; i++) {
 		if ((uint32_t)load(&member->segment.processes[i].claim) == pid)
 			return true;
 	}
 	return false;
+}
+
+bool member_may_have_left(const struct member *member, pid_t pid)
+{
+	return member->main_gone || getsid(pid) == getsid(member->news.main_pid);
+}
+
+bool member_is_alike(const struct member *member, pid_t pid)
+{
+	struct proc_ids ids;
+
+	return proc_ids_read(pid, &ids) == 0 && ids.uid == member->uid && cgroup_of(pid) == member->cgroup;
 }
 
 static bool main_is_gone(const struct member *member)
@@ -186,17 +230,27 @@ struct heir {
 	uint64_t start_ns;
 };
 
-static void consider(struct heir *heir, pid_t pid, uint64_t stamp)
+/* Dear, and asked only of one that would be the heir: it has the segment, or who may not be looked into is alike. */
+static bool is_of(const struct member *member, pid_t pid)
+{
+	enum mapping mapping = mapping_find(pid, member->reclaim.inode);
+
+	return mapping == MAPPING_THERE || (mapping == MAPPING_UNKNOWN && member_is_alike(member, pid));
+}
+
+static void consider(const struct member *member, struct heir *heir, pid_t pid, uint64_t stamp)
 {
 	struct proc_stat stat;
 	bool leads;
 
-	if (pid <= 0 || proc_thread_stat(pid, pid, &stat) < 0 || stat.state == 'Z' || stat.start_ns > stamp + START_SLACK_NS)
+	if (pid <= 0 || proc_thread_stat(pid, pid, &stat) < 0 || (stat.state == 'Z' && stat.threads <= 1) ||
+		stat.start_ns > stamp + START_SLACK_NS)
 		return;
 	leads = stat.session == pid;
 	if (heir->pid && (leads < heir->leads || (leads == heir->leads && stat.start_ns >= heir->start_ns)))
 		return;
-	*heir = (struct heir){pid, leads, stat.start_ns};
+	if (is_of(member, pid))
+		*heir = (struct heir){pid, leads, stat.start_ns};
 }
 
 static struct heir find_heir(const struct member *member)
@@ -208,7 +262,7 @@ static struct heir find_heir(const struct member *member)
 		pid_t pid = pid_of(load(&entry->claim));
 
 		if (pid != member->news.main_pid)
-			consider(&heir, pid, load(&entry->stamp));
+			consider(member, &heir, pid, load(&entry->stamp));
 	}
 	return heir;
 }
@@ -245,9 +299,15 @@ bool member_look(struct member *member, int64_t mono)
 	return true;
 }
 
+bool member_is_over(const struct member *member)
+{
+	return member->ended || member->main_gone;
+}
+
 void member_tick(struct member *member, int64_t boot)
 {
-	if (!member->news.unseen_pids) /* pids there mean nothing here: its shims free what they can */
-		reclaim_tick(&member->reclaim, boot);
+	segment_keep_geometry(&member->segment);
+	member->reclaim.blind = member->news.unseen_pids;
+	reclaim_tick(&member->reclaim, boot);
 	segment_keep_clock(&member->segment, boot - clock_mono_ns());
 }

@@ -6,23 +6,38 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "watch/procfs.h"
+#include "supervise/whose.h"
 
 /* An ended service is shown as such for this long, unless it is started again. */
 #define FORGET_NS (300 * NS_PER_SECOND)
 
-enum { GENERATIONS = 256, EVENTS = 64, LOOKS_A_TICK = 64 };
+#define TURN_NS (10 * NS_PER_MS) /* of a tick's 250: what all services together may take */
+#define STAYS_NS NS_PER_SECOND
+
+enum { EVENTS = 64, FDS_A_MEMBER = 3, FDS_KEPT = 256 };
 
 #define TELL_EVERY_NS (60 * NS_PER_SECOND)
 
+/* So many that descriptors stay for those who ask, for the agent and for the log. */
+static unsigned room_for_members(void)
+{
+	struct rlimit limit;
+	rlim_t most = MEMBERS;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < MEMBERS * FDS_A_MEMBER + FDS_KEPT)
+		most = limit.rlim_cur > FDS_KEPT + FDS_A_MEMBER ? (limit.rlim_cur - FDS_KEPT) / FDS_A_MEMBER : 1;
+	return (unsigned)most;
+}
+
 int members_open(struct members *out, unsigned slots)
 {
-	*out = (struct members){.slots = slots, .self = getpid(), .next_id = 1};
+	*out = (struct members){.slots = slots, .self = getpid(), .next_id = 1, .most = room_for_members()};
 	out->events = epoll_create1(EPOLL_CLOEXEC);
 	return out->events < 0 ? -errno : 0;
 }
@@ -54,33 +69,51 @@ void members_leave(struct members *members)
 	}
 }
 
-/* ---- who is it */
+/* ---- ends */
 
-/* The nearest ancestor that is of a service; itself first. */
-static struct member *find_kin(const struct members *members, pid_t pid)
+static void watch_end(const struct members *members, const struct member *member)
 {
-	struct proc_stat stat;
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = member->news.service};
 
-	for (int i = 0; i < GENERATIONS && pid > 0 && pid != members->self; i++) {
-		if (proc_thread_stat(pid, pid, &stat) < 0)
-			return NULL;
-		for (unsigned m = 0; m < members->count; m++) {
-			if (!members->all[m]->ended && member_holds(members->all[m], pid, stat.start_ns))
-				return members->all[m];
-		}
-		pid = stat.parent;
-	}
-	return NULL;
+	if (member->pidfd >= 0)
+		(void)epoll_ctl(members->events, EPOLL_CTL_ADD, member->pidfd, &event); /* else the tick sees it */
 }
 
-static struct member *find_unseen(const struct members *members, uid_t uid, const struct join_hello *hello)
+static struct member *find_id(const struct members *members, uint64_t id)
 {
 	for (unsigned m = 0; m < members->count; m++) {
-		if (member_holds_unseen(members->all[m], uid, hello->parent) || member_holds_unseen(members->all[m], uid, hello->pid))
+		if (members->all[m]->news.service == id)
 			return members->all[m];
 	}
 	return NULL;
 }
+
+static void look(struct members *members, struct member *member, int64_t mono)
+{
+	pid_t before = member->news.main_pid;
+
+	if (!member_look(member, mono))
+		return;
+	if (member->ended && member->announced)
+		log_event(LOG_LEVEL_INFO, "join", "%s has ended (pid %d)", member->news.name, before);
+	else if (!member->ended)
+		watch_end(members, member);
+}
+
+void members_take_events(struct members *members)
+{
+	struct epoll_event events[EVENTS];
+	int count = epoll_wait(members->events, events, EVENTS, 0);
+
+	for (int i = 0; i < count; i++) {
+		struct member *member = find_id(members, events[i].data.u64);
+
+		if (member)
+			look(members, member, clock_mono_ns());
+	}
+}
+
+/* ---- names */
 
 static struct member *find_name(const struct members *members, const char *name)
 {
@@ -90,8 +123,6 @@ static struct member *find_name(const struct members *members, const char *name)
 	}
 	return NULL;
 }
-
-/* ---- names */
 
 /* NAME, or NAME-2 and so on; 0 is NAME itself. */
 static void number_name(char out[SERVICE_NAME_BYTES], const char *base, unsigned number)
@@ -103,14 +134,17 @@ static void number_name(char out[SERVICE_NAME_BYTES], const char *base, unsigned
 	(void)snprintf(out, SERVICE_NAME_BYTES, "%.*s%s", (int)(SERVICE_NAME_BYTES - 1 - strlen(tail)), base, tail);
 }
 
-/* One that nobody has, or whose owner has ended and was of the same user: that one in `*before`. */
-static void find_free_name(const struct members *members, const char *base, uid_t uid, char out[SERVICE_NAME_BYTES],
+/* One that nobody has, or whose owner is over and was of the same user: that one in `*before`. */
+static void find_free_name(struct members *members, const char *base, uid_t uid, char out[SERVICE_NAME_BYTES],
 	struct member **before)
 {
 	for (unsigned number = 0;; number++) {
 		number_name(out, base, number);
 		*before = find_name(members, out);
-		if (!*before || ((*before)->ended && (*before)->uid == uid))
+		if (!*before)
+			return;
+		look(members, *before, clock_mono_ns()); /* restarted at once: its end may not have been seen yet */
+		if ((*before)->uid == uid && member_is_over(*before))
 			return;
 	}
 }
@@ -149,15 +183,7 @@ static unsigned count_of(const struct members *members, uid_t uid)
 /* A stranger may fill his own share, not everybody's. */
 static bool is_too_many(const struct members *members, uid_t uid)
 {
-	return members->count >= MEMBERS || (uid != 0 && uid != geteuid() && count_of(members, uid) >= MEMBERS_OF_A_STRANGER);
-}
-
-static void watch_end(const struct members *members, const struct member *member)
-{
-	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = member->news.service};
-
-	if (member->pidfd >= 0)
-		(void)epoll_ctl(members->events, EPOLL_CTL_ADD, member->pidfd, &event); /* else the tick sees it */
+	return members->count >= members->most || (uid != 0 && uid != geteuid() && count_of(members, uid) >= MEMBERS_OF_A_STRANGER);
 }
 
 static struct member *refuse(struct members *members, const char *name, int error)
@@ -184,7 +210,6 @@ static struct member *add(struct members *members, const struct member_claim *cl
 	}
 	members->next_id++;
 	members->all[members->count++] = made;
-	log_event(LOG_LEVEL_INFO, "join", "%s has joined (pid %d, user %u)", made->news.name, claim->pid, claim->uid);
 	return made;
 }
 
@@ -194,8 +219,15 @@ static struct member *take_over(struct members *members, struct member *before, 
 
 	if (ret < 0)
 		return refuse(members, claim->name, ret);
-	log_event(LOG_LEVEL_INFO, "join", "%s was started anew (pid %d)", before->news.name, claim->pid);
 	return before;
+}
+
+/* Of a command that comes and goes the log says nothing: only of who was named, or stays. */
+static void announce(struct member *member)
+{
+	log_event(LOG_LEVEL_INFO, "join", "%s %s (pid %d, user %u)", member->news.name, member->anew ? "was started anew" : "has joined",
+		member->news.main_pid, member->uid);
+	member->announced = true;
 }
 
 static struct member *begin(struct members *members, struct member_claim *claim, const struct join_hello *hello)
@@ -204,17 +236,20 @@ static struct member *begin(struct members *members, struct member_claim *claim,
 	struct member *before, *member;
 
 	base_name(hello, base);
-	find_free_name(members, base, claim->uid, name, &before);
+	find_free_name(members, base, claim->peer.uid, name, &before);
 	claim->name = name;
 	claim->named = hello->service[0] && strcmp(name, base) == 0;
-	if (!before && is_too_many(members, claim->uid))
+	if (!before && is_too_many(members, claim->peer.uid))
 		member = refuse(members, name, -EDQUOT);
 	else
 		member = before ? take_over(members, before, claim) : add(members, claim);
-	if (!member && claim->pidfd >= 0)
-		close(claim->pidfd);
-	else if (member)
-		watch_end(members, member);
+	if (!member && claim->peer.pidfd >= 0)
+		close(claim->peer.pidfd);
+	if (!member)
+		return NULL;
+	watch_end(members, member);
+	if (member->news.named)
+		announce(member);
 	return member;
 }
 
@@ -234,21 +269,30 @@ static void follow_program(struct members *members, struct member *member, const
 	member->told = false;
 }
 
-struct member *members_admit(struct members *members, pid_t pid, uid_t uid, int pidfd, const struct join_hello *hello)
+/* Ends that nobody tells of: no pidfd, or an heir that is waited for. */
+static void look_at_the_doubtful(struct members *members, int64_t mono)
 {
-	struct member_claim claim = {.pid = pid, .claimed_pid = hello->pid, .uid = uid, .pidfd = pidfd};
+	for (unsigned m = 0; m < members->count; m++) {
+		struct member *member = members->all[m];
+
+		if (!member->ended && (member->main_gone || member->pidfd < 0))
+			look(members, member, mono);
+	}
+}
+
+struct member *members_admit(struct members *members, const struct peer *peer, const struct join_hello *hello)
+{
+	struct member_claim claim = {.peer = *peer};
 	struct member *member;
 
-	for (unsigned m = 0; m < members->count; m++)
-		(void)member_look(members->all[m], clock_mono_ns()); /* who has just ended lets go of its name soon */
-	member = pid ? find_kin(members, pid) : NULL;
-	if (!member && (pid == 0 || hello->pid != (uint32_t)pid))
-		member = find_unseen(members, uid, hello);
+	members_take_events(members); /* who has just ended is no ancestor */
+	look_at_the_doubtful(members, clock_mono_ns());
+	member = whose_process(members, peer);
 	if (!member)
 		return begin(members, &claim, hello);
-	if (pidfd >= 0)
-		close(pidfd);
-	if (pid && pid == member->news.main_pid)
+	if (peer->pidfd >= 0)
+		close(peer->pidfd);
+	if (peer->pid && peer->pid == member->news.main_pid)
 		follow_program(members, member, hello);
 	return member;
 }
@@ -258,56 +302,23 @@ int members_adopt(struct members *members, const struct segment *segment, struct
 	struct member *member = make_room(members) ? malloc(sizeof(*member)) : NULL;
 	int ret = !member ? -ENOMEM : find_name(members, claim->name) ? -EEXIST : 0;
 
-	claim->pidfd = (int)syscall(SYS_pidfd_open, claim->pid, 0); /* -1: /proc is asked */
+	claim->peer.pidfd = (int)syscall(SYS_pidfd_open, claim->peer.pid, 0); /* -1: /proc is asked */
 	if (ret == 0)
 		ret = member_adopt(member, members->next_id, segment, claim);
 	if (ret < 0) {
 		free(member);
-		if (claim->pidfd >= 0)
-			close(claim->pidfd);
+		if (claim->peer.pidfd >= 0)
+			close(claim->peer.pidfd);
 		return ret;
 	}
 	members->next_id++;
 	members->all[members->count++] = member;
+	member->announced = true; /* by whoever found it */
 	watch_end(members, member);
 	return 0;
 }
 
-/* ---- ends */
-
-static struct member *find_id(const struct members *members, uint64_t id)
-{
-	for (unsigned m = 0; m < members->count; m++) {
-		if (members->all[m]->news.service == id)
-			return members->all[m];
-	}
-	return NULL;
-}
-
-static void look(struct members *members, struct member *member, int64_t mono)
-{
-	pid_t before = member->news.main_pid;
-
-	if (!member_look(member, mono))
-		return;
-	if (member->ended)
-		log_event(LOG_LEVEL_INFO, "join", "%s has ended (pid %d)", member->news.name, before);
-	else
-		watch_end(members, member);
-}
-
-void members_take_events(struct members *members)
-{
-	struct epoll_event events[EVENTS];
-	int count = epoll_wait(members->events, events, EVENTS, 0);
-
-	for (int i = 0; i < count; i++) {
-		struct member *member = find_id(members, events[i].data.u64);
-
-		if (member)
-			look(members, member, clock_mono_ns());
-	}
-}
+/* ---- as time goes by */
 
 static void forget(struct members *members, unsigned index)
 {
@@ -323,28 +334,34 @@ static void forget(struct members *members, unsigned index)
 		members->gone_room = room;
 	}
 	members->gone[members->gone_count++] = member->news.service;
-	log_event(LOG_LEVEL_INFO, "join", "%s is forgotten: it ended 5 minutes ago", member->news.name);
+	if (member->announced)
+		log_event(LOG_LEVEL_INFO, "join", "%s is forgotten: it ended 5 minutes ago", member->news.name);
 	member_drop(member);
 	free(member);
 	members->all[index] = members->all[--members->count];
 }
 
-/* Main processes without a pidfd, successors that are waited for, slots of the dead; a share of them at each tick. */
+/* Slots of the dead, of as many members as there is time for; the rest at the next ticks. */
+static void free_the_dead(struct members *members, int64_t boot)
+{
+	int64_t until = clock_mono_ns() + TURN_NS;
+
+	for (unsigned i = 0; i < members->count && clock_mono_ns() < until; i++)
+		member_tick(members->all[members->turn++ % members->count], boot);
+}
+
 void members_tick(struct members *members)
 {
 	int64_t mono = clock_mono_ns(), boot = clock_boot_ns();
-	unsigned looks = members->count < LOOKS_A_TICK ? members->count : LOOKS_A_TICK;
 
-	for (unsigned m = 0; m < members->count; m++) {
+	look_at_the_doubtful(members, mono);
+	free_the_dead(members, boot);
+	for (unsigned m = members->count; m-- > 0;) {
 		struct member *member = members->all[m];
 
-		if (!member->ended && (member->main_gone || member->pidfd < 0))
-			look(members, member, mono);
-	}
-	for (unsigned i = 0; i < looks; i++)
-		member_tick(members->all[members->turn++ % members->count], boot);
-	for (unsigned m = members->count; m-- > 0;) {
-		if (members->all[m]->ended && mono - members->all[m]->ended > FORGET_NS)
+		if (!member->announced && !member->ended && mono - member->began > STAYS_NS)
+			announce(member);
+		if (member->ended && mono - member->ended > FORGET_NS)
 			forget(members, m);
 	}
 }

@@ -14,7 +14,7 @@ enum { MEMBERS = 4096, MEMBERS_OF_A_STRANGER = 256 };
 
 struct members {
 	struct member **all;
-	unsigned count, room;
+	unsigned count, room, most;
 	uint32_t next_id;
 	unsigned slots;    /* of each new segment */
 	pid_t self;
@@ -37,8 +37,8 @@ void members_close(struct members *members);
 void members_leave(struct members *members);
 
 /* Whose segment a process that asks gets, NULL: it stands aside. Makes a new service of it where it belongs to none.
- * `pidfd` becomes the members' own. */
-struct member *members_admit(struct members *members, pid_t pid, uid_t uid, int pidfd, const struct join_hello *hello);
+ * The peer's pidfd becomes the members' own. */
+struct member *members_admit(struct members *members, const struct peer *peer, const struct join_hello *hello);
 
 /* One that an earlier supervisor left behind; the segment becomes the members' own on success. 0 or -errno. */
 int members_adopt(struct members *members, const struct segment *segment, struct member_claim *claim);

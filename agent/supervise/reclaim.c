@@ -181,9 +181,9 @@ static enum fate judge_process(struct reclaim *reclaim, uint32_t index, struct b
 		reclaim->process_name[index][0] = '\0';
 		return FATE_NEW;
 	}
-	if (pid <= 0 || is_gone(pid) || is_superseded(reclaim, index, pid))
+	if (pid <= 0 || is_superseded(reclaim, index, pid) || (!reclaim->blind && is_gone(pid)))
 		return FATE_GONE;
-	if (may_spend(stats, index) && is_another(reclaim, index, pid))
+	if (!reclaim->blind && may_spend(stats, index) && is_another(reclaim, index, pid))
 		return FATE_GONE;
 	return FATE_LIVES;
 }
@@ -217,9 +217,9 @@ static void judge_slot(struct reclaim *reclaim, uint32_t index, struct budget *t
 			reclaim->process_fate[home] = FATE_LIVES; /* until this slot, too, has stood for a look */
 		return;
 	}
-	if (has_home ? reclaim->process_fate[home] == FATE_GONE : pid <= 0 || is_gone(pid)) /* no shim claims for pid 0 */
+	if (has_home ? reclaim->process_fate[home] == FATE_GONE : pid <= 0 || (!reclaim->blind && is_gone(pid))) /* no shim claims for 0 */
 		free_slot(reclaim, slot, claim);
-	else if (has_home && tid && may_spend(tasks, index) && task_is_gone(pid, (pid_t)tid, load(&slot->stamp)))
+	else if (!reclaim->blind && has_home && tid && may_spend(tasks, index) && task_is_gone(pid, (pid_t)tid, load(&slot->stamp)))
 		free_slot(reclaim, slot, claim);
 }
 

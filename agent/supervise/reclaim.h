@@ -28,6 +28,7 @@ struct reclaim {
 	uint8_t *process_fate;              /* of this look */
 	char (*process_name)[RECLAIM_NAME]; /* when its mapping was looked at last; "" not yet */
 	ino_t inode;                        /* of the segment */
+	bool blind;                         /* its pids mean nothing here: only what an exec left behind is freed */
 	uint32_t next_process, next_slot;   /* where the dear checks go on */
 	uint32_t maps_left;                 /* reads of /proc/PID/maps, in this look */
 	uint32_t processes, slots;          /* claimed, at the last look */

@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "supervise/notify.h"
+
 enum { A_TURN = 64 };
 
 union control {
@@ -16,35 +18,12 @@ union control {
 	char room[CMSG_SPACE(sizeof(int) * RELAY_FDS) + CMSG_SPACE(sizeof(struct ucred))];
 };
 
-static int connect_manager(const char *name)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t bytes = strlen(name);
-	int fd, error;
-
-	if ((name[0] != '/' && name[0] != '@') || bytes < 2 || bytes >= sizeof(address.sun_path))
-		return -EINVAL;
-	memcpy(address.sun_path, name, bytes);
-	if (name[0] == '@')
-		address.sun_path[0] = '\0';
-	else
-		bytes++; /* a path has its NUL */
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes)) == 0)
-		return fd;
-	error = errno;
-	close(fd);
-	return -error;
-}
-
 int relay_open(struct relay *out, const char *manager, const struct kin_helpers *helpers)
 {
 	int yes = 1;
 
 	*out = (struct relay){.fd = -1, .self = getpid(), .helpers = helpers};
-	out->manager = connect_manager(manager);
+	out->manager = notify_connect(manager);
 	if (out->manager < 0)
 		return out->manager;
 	out->fd = names_bind_abstract(SOCK_DGRAM, "notify", "", out->name);

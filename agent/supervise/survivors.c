@@ -63,9 +63,8 @@ static void take(const struct survivor *survivor, struct members *members)
 		return; /* it has ended meanwhile */
 	ret = open_memory(survivor, &segment);
 	if (ret == 0) {
-		ret = members_adopt(members, &segment, &(struct member_claim){.pid = survivor->pid,
-			.claimed_pid = (uint32_t)survivor->pid, .uid = survivor->uid, .name = survivor->name, .named = survivor->named,
-			.pidfd = -1});
+		ret = members_adopt(members, &segment, &(struct member_claim){
+			.peer = {.pid = survivor->pid, .uid = survivor->uid, .pidfd = -1}, .name = survivor->name, .named = survivor->named});
 		if (ret < 0)
 			segment_drop(&segment);
 	}

@@ -15,9 +15,10 @@ enum { JOIN_TEXT = 64 };
 struct join_hello {
 	uint64_t magic;
 	uint32_t pid, parent; /* as the process sees them: another pid namespace has other numbers */
+	uint64_t pid_namespace; /* which one, by the inode of /proc/self/ns/pid; 0 without /proc */
 	char service[JOIN_TEXT]; /* LIFESIGN_SERVICE, cut; empty without it. NUL-terminated, as the next */
 	char program[JOIN_TEXT]; /* base name under which it was started, cut */
 };
-_Static_assert(sizeof(struct join_hello) == 144, "join_hello has another size");
+_Static_assert(sizeof(struct join_hello) == 152, "join_hello has another size");
 
 #endif
