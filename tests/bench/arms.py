@@ -32,8 +32,11 @@ def cpu_by_thread(pids):
     """CPU time in ns of each thread that these processes have now."""
     found = {}
     for pid in pids:
+        tids = []  # of a process that has ended
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            for tid in os.listdir(f"/proc/{pid}/task"):
+            tids = os.listdir(f"/proc/{pid}/task")
+        for tid in tids:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 with open(f"/proc/{pid}/task/{tid}/schedstat", encoding="ascii") as f:
                     found[tid] = int(f.read().split()[0])
     return found

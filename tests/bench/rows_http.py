@@ -81,7 +81,8 @@ class Row:
                         "go": start_go(stack, place), "ours": start_lifesign(stack, place)}
 
                 def once(arm):
-                    return load(arm, self.path, self.connections, self.close)
+                    path = self.path if arm is arms["ours"] else "/livez"  # peers have one answer
+                    return load(arm, path, self.connections, self.close)
                 once(arms["ours"])
                 agent = arms["ours"].pids[0]
                 before = holds(agent)
