@@ -29,11 +29,11 @@ enum held_code climb_held(const struct climb *climb, uint32_t process)
 
 	if (climb->frame->processes[process].gate != HELD_NO)
 		return climb->frame->processes[process].gate;
-	if (paused > 0 && paused <= PAUSED_AT_MOST_NS)
-		return HELD_PAUSED;
 	if (climb->frame->starting)
 		return HELD_STARTING;
-	return climb->frame->draining ? HELD_DRAINING : HELD_NO;
+	if (climb->frame->draining)
+		return HELD_DRAINING;
+	return paused > 0 && paused <= PAUSED_AT_MOST_NS ? HELD_PAUSED : HELD_NO; /* last: what was proven it does not hold */
 }
 
 void climb_note_peer(struct climb *climb, uint32_t whom)
@@ -200,6 +200,7 @@ static void see_thread(struct climb *climb, uint32_t index)
 	bool taker = look->role == THREAD_LISTENER || (look->role == THREAD_LOOP && look->accepts), away = look_is_away(look);
 
 	loop_clock(climb, index);
+	climb->moves |= climb->ladder->clocks[index].moved;
 	process->moved |= climb->ladder->clocks[index].moved;
 	process->takes |= taker;
 	process->taker_at_home |= taker && !away;

@@ -158,7 +158,7 @@ struct ladder_learned {
 };
 
 struct ladder_whole {
-	int64_t began, stood, worked, backlog_began, backlog_stood;
+	int64_t began, stood, worked, backlog_began, backlog_stood, backlog_worked;
 	uint8_t good, backlog_good;
 	bool due, backlog_due;
 	bool told[ROW_COUNT]; /* the service was dead of it */

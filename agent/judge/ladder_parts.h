@@ -34,6 +34,7 @@ struct climb {
 	int32_t away_first[WAIT_COUNT]; /* the lowest index of them */
 	unsigned unsafe;                /* … of which no pool may be dead, or of which the kernel says nothing */
 	unsigned working;               /* threads that would serve and are away, standing or not */
+	bool moves;                     /* a thread entered a call since the last step */
 	bool recovered[ROW_COUNT];      /* what was due is so no more, because something moved */
 	int64_t lost;                   /* of this step's time, by starvation: the most that one lost */
 	unsigned marks;                 /* used */

@@ -114,7 +114,7 @@ void tree_rung(struct climb *climb, struct ladder_stand *out)
 		climb_note_peer(climb, (uint32_t)climb->away_first[WAIT_EXTERNAL]);
 }
 
-/* Work waits where the service fetches it, and nobody does. */
+/* Work waits where the service fetches it, and nobody does. Whoever at least beats at home may be degraded for it, never dead. */
 void backlog_rung(struct climb *climb, struct ladder_stand *out)
 {
 	struct ladder_whole *whole = &climb->ladder->whole;
@@ -126,19 +126,22 @@ void backlog_rung(struct climb *climb, struct ladder_stand *out)
 	if (!frame->backlog_known || frame->backlog <= 0 || frame->backlog_falls || climb->working || !frame->count || !all_are_seen(climb)) {
 		climb->recovered[ROW_IDLE_WITH_BACKLOG] |= whole->backlog_due;
 		whole->backlog_began = frame->now;
-		whole->backlog_stood = 0;
+		whole->backlog_stood = whole->backlog_worked = 0;
 		whole->backlog_good = 0;
 		whole->backlog_due = false;
 		return;
 	}
+	if (climb->moves)
+		whole->backlog_worked = 0;
 	if (!time_counts_for_all(climb)) {
 		whole->backlog_good = 0;
 	} else {
 		whole->backlog_stood += held == HELD_NO ? time_of_all(climb) : 0;
+		whole->backlog_worked += held == HELD_NO ? time_of_all(climb) : 0;
 		whole->backlog_good += whole->backlog_good < GOOD_SAMPLES;
 	}
 	out->since = whole->backlog_began;
-	out->level = level_of(&limits, whole->backlog_stood, whole->backlog_stood, whole->backlog_good >= GOOD_SAMPLES && held == HELD_NO);
+	out->level = level_of(&limits, whole->backlog_stood, whole->backlog_worked, whole->backlog_good >= GOOD_SAMPLES && held == HELD_NO);
 	whole->backlog_due |= out->level == LEVEL_DEAD;
 	if (whole->backlog_due)
 		out->level = LEVEL_DEAD;

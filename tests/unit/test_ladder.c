@@ -392,6 +392,42 @@ static void starving_only_subtracts(void **state)
 	assert_true(dead(&w));
 }
 
+static void waiting_for_a_cpu_is_no_standing_still(void **state)
+{
+	uint32_t loop = one_loop();
+
+	(void)state;
+	waits(&w, loop, OP_LOCK, WAIT_LOCK);
+	w.processes[0].queue = true;
+	w.frame.limits.no_progress = 0;
+	for (int i = 0; i < 590; i++) {
+		w.looks[loop].delay_ns += (uint64_t)TICK / 2;
+		tick(&w);
+		assert_false(dead(&w));
+	}
+	for (int i = 0; i < 30; i++) {
+		w.looks[loop].delay_ns += (uint64_t)TICK / 2;
+		tick(&w);
+	}
+	assert_true(dead(&w));
+}
+
+static void three_looks_at_the_kernel_must_agree(void **state)
+{
+	uint32_t loop = one_loop();
+
+	(void)state;
+	waits(&w, loop, OP_LOCK, WAIT_LOCK);
+	w.processes[0].queue = true;
+	pass(&w, 2 * TICK);
+	w.stale = true;
+	pass(&w, 60 * SECOND);
+	assert_false(dead(&w));
+	w.stale = false;
+	tick(&w);
+	assert_true(dead(&w));
+}
+
 static void starting_and_draining_hold(void **state)
 {
 	uint32_t loop = one_loop();
@@ -797,6 +833,8 @@ int main(void)
 		T(gates_stop_the_clocks_and_hold_what_was_due),
 		T(voided_samples_advance_nothing),
 		T(starving_only_subtracts),
+		T(waiting_for_a_cpu_is_no_standing_still),
+		T(three_looks_at_the_kernel_must_agree),
 		T(starting_and_draining_hold),
 		T(a_pause_of_all_is_waited_for_a_minute),
 		T(observing_shows_and_does_not_count),
