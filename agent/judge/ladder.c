@@ -154,13 +154,14 @@ static void begin_process(struct climb *climb, uint32_t number)
 }
 
 /* Somebody else's collector of garbage, or a lock of the whole program: CPU time is used, and no call is made. */
-static void end_process(struct climb *climb, uint32_t number)
+static void look_at_usage(struct climb *climb, uint32_t number)
 {
 	const struct ladder_process_look *look = &climb->frame->processes[number];
 	struct ladder_process *process = process_of(climb, number);
 	int64_t between = look->usage_read - process->usage_read, used = (int64_t)(look->cpu_ns - process->cpu_ns);
 
-	if (look->usage_read == process->usage_read)
+	process->fresh = look->usage_read != process->usage_read;
+	if (!process->fresh)
 		return;
 	if (process->usage_read && !climb->frame->voided) {
 		process->quiet = used == 0 && look->switches == process->switches && !process->moved;
@@ -222,6 +223,8 @@ static void climb_rungs(struct climb *climb, struct ladder_stand tree[ROW_COUNT]
 		if (frame->looks[frame->order[i]].role == THREAD_LOOP)
 			loop_rung(climb, frame->order[i]);
 	}
+	for (unsigned i = 0; i < frame->process_count; i++)
+		look_at_usage(climb, i);
 	pool_rung(climb);
 	tree_rung(climb, &tree[ROW_NO_PROGRESS]);
 	backlog_rung(climb, &tree[ROW_IDLE_WITH_BACKLOG]);
@@ -307,8 +310,6 @@ void ladder_step(struct ladder *ladder, const struct ladder_frame *frame, struct
 	for (unsigned i = 0; i < frame->count; i++)
 		see_thread(&climb, frame->order[i]);
 	climb_rungs(&climb, tree);
-	for (unsigned i = 0; i < frame->process_count; i++)
-		end_process(&climb, i);
 	sum_up(&climb, tree);
 	learn(&climb);
 	out->starved = !frame->voided && climb.lost * 2 >= frame->passed && frame->passed > 0;

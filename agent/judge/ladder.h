@@ -51,7 +51,8 @@ struct ladder_look {
 	int32_t waits_for;  /* index of the thread that owns the lock or is to be joined; LADDER_NOBODY */
 	/* the kernel's witness; stays as last read */
 	int64_t kernel_read;     /* when: another value is a fresh one; 0 never */
-	uint64_t kernel_entries; /* `entries` at that time: it speaks of this wait only when they are equal */
+	uint64_t kernel_entries; /* `entries` and `op` at that time: it speaks of this stand only when both are the same */
+	uint32_t kernel_op;
 	char kernel_state;
 	long syscall;            /* LADDER_NO_SYSCALL outside of calls; LADDER_SYSCALL_UNKNOWN cannot be read: no witness */
 	bool in_futex;           /* it is the futex call … */
@@ -116,7 +117,9 @@ struct ladder_clock {
 	int64_t kernel_read;
 	int64_t began;            /* `now` when it was first seen to stand here */
 	int64_t stood, worked;    /* could have run since; … while work was waiting */
+	uint32_t op;
 	uint8_t good, row;        /* fresh looks that agree; what it stands in */
+	bool fresh;               /* the kernel was asked in this step */
 	bool based;               /* the kernel was asked in this stand: what it says next can be compared */
 	bool due, moved;
 };
@@ -145,8 +148,9 @@ struct ladder_process {
 	uint8_t pool_good;
 	bool pool_due;
 	bool quiet; /* between the last two looks at its usage it did not run at all */
-	bool moved; /* a thread entered a call since the last such look */
+	bool moved; /* a thread entered or left a call since the last such look */
 	/* of this step */
+	bool fresh; /* there is such a look */
 	bool spins; /* a loop of it spins: then that is no pause */
 	bool work, takes, taker_at_home, has_listener, has_pool, pool_full, pool_moves, pool_outside;
 	int32_t pool_external, pool_file, pool_first;

@@ -13,7 +13,7 @@ static uint8_t row_now(const struct ladder_look *look)
 {
 	if (look_is_asleep(look))
 		return ROW_LOOP_BLOCKED;
-	if (look->kernel_read && look->kernel_entries == look->entries && look->kernel_state == 'R' && is_between_calls(look))
+	if (look_is_of_now(look) && look->kernel_state == 'R' && is_between_calls(look))
 		return ROW_LOOP_SPINNING;
 	return ROW_NONE;
 }
@@ -84,6 +84,7 @@ static void look_afresh(struct climb *climb, uint32_t index, bool counts)
 		advance(climb, clock, process, look->process, (int64_t)since_last(look->cpu_ns, clock->cpu_ns));
 	}
 	compare_from_here(clock, look);
+	clock->fresh = true;
 	if (row != ROW_NONE && counts && clock->good < GOOD_SAMPLES)
 		clock->good++;
 }
@@ -96,15 +97,17 @@ void loop_clock(struct climb *climb, uint32_t index)
 	const struct ladder_process *process = process_of(climb, look->process);
 	bool counts = climb_time_counts(climb, look->process);
 
-	clock->moved = look->claim != clock->claim || look->entries != clock->entries;
+	clock->fresh = false;
+	clock->moved = look->claim != clock->claim || look->entries != clock->entries || look->op != clock->op;
 	if (look->claim != clock->claim)
 		*clock = (struct ladder_clock){.claim = look->claim, .row = ROW_NONE, .moved = true};
 	if (clock->moved || look->role != THREAD_LOOP || !look_is_away(look)) {
 		if (clock->row != ROW_NONE || clock->moved)
 			start_over(climb, clock);
 		clock->entries = look->entries;
+		clock->op = look->op;
 		clock->based = false;
-		clock->kernel_read = look->kernel_entries == look->entries ? 0 : look->kernel_read;
+		clock->kernel_read = look_is_of_now(look) ? 0 : look->kernel_read;
 	}
 	if (look->role != THREAD_LOOP || !look_is_away(look) || clock->moved)
 		return;
@@ -114,7 +117,7 @@ void loop_clock(struct climb *climb, uint32_t index)
 		clock->good = 0;
 	else if (clock->row == ROW_LOOP_BLOCKED)
 		advance(climb, clock, process, look->process, climb_time(climb, look->process));
-	if (look->kernel_read != clock->kernel_read && look->kernel_entries == look->entries)
+	if (look->kernel_read != clock->kernel_read && look_is_of_now(look))
 		look_afresh(climb, index, counts);
 }
 
@@ -143,12 +146,18 @@ static void judge_due(const struct climb *climb, const struct ladder_look *look,
 		stand->held = HELD_NO;
 }
 
+/* A verdict is of the moment in which the kernel was asked. */
+static bool is_witnessed(const struct ladder_clock *clock, const struct ladder_stand *stand)
+{
+	return clock->fresh && clock->good >= GOOD_SAMPLES && stand->held == HELD_NO;
+}
+
 static void judge_blocked(struct climb *climb, uint32_t index, struct row_limits limits, struct ladder_stand *stand)
 {
 	struct ladder_clock *clock = &climb->ladder->clocks[index];
 	uint32_t whom = index;
 	enum wait_on on = blame(climb, index, &whom);
-	bool may_die = clock->good >= GOOD_SAMPLES && look_has_witness(&climb->frame->looks[index]) && stand->held == HELD_NO;
+	bool may_die = is_witnessed(clock, stand) && look_has_witness(&climb->frame->looks[index]);
 
 	if (!wait_traits(on)->loop)
 		clock->worked = 0; /* once that has ended, the loop has all its time to go on */
@@ -173,7 +182,7 @@ static struct ladder_stand judge(struct climb *climb, uint32_t index)
 	else if (clock->row == ROW_LOOP_BLOCKED)
 		judge_blocked(climb, index, limits, &stand);
 	else
-		stand.level = level_of(&limits, clock->stood, clock->worked, clock->good >= GOOD_SAMPLES && stand.held == HELD_NO);
+		stand.level = level_of(&limits, clock->stood, clock->worked, is_witnessed(clock, &stand));
 	clock->due |= stand.level == LEVEL_DEAD;
 	if (clock->row == ROW_LOOP_SPINNING)
 		process_of(climb, look->process)->spins = true;

@@ -51,6 +51,8 @@ enum reason_code row_code(enum ladder_row row);
 enum ladder_level level_of(const struct row_limits *limits, int64_t stood, int64_t worked, bool may_die);
 
 bool look_is_away(const struct ladder_look *look);
+/* What the kernel said while the thread was elsewhere says nothing of where it is. */
+bool look_is_of_now(const struct ladder_look *look);
 bool look_is_asleep(const struct ladder_look *look);
 /* The kernel says that it sleeps where the slot says. */
 bool look_has_witness(const struct ladder_look *look);

@@ -10,6 +10,16 @@ static bool all_are_quiet(const struct climb *climb)
 	return true;
 }
 
+/* The kernel was asked in this step what all of them used. */
+static bool all_are_fresh(const struct climb *climb)
+{
+	for (unsigned i = 0; i < climb->frame->process_count; i++) {
+		if (!process_of(climb, i)->fresh)
+			return false;
+	}
+	return true;
+}
+
 static bool time_counts_for_all(const struct climb *climb)
 {
 	for (unsigned i = 0; i < climb->frame->process_count; i++) {
@@ -101,10 +111,10 @@ void tree_rung(struct climb *climb, struct ladder_stand *out)
 	} else {
 		whole->stood += time_of_all(climb);
 		whole->worked = inside ? whole->worked + (held == HELD_NO ? time_of_all(climb) : 0) : 0;
-		whole->good += whole->good < GOOD_SAMPLES;
+		whole->good += all_are_fresh(climb) && whole->good < GOOD_SAMPLES;
 	}
 	out->since = whole->began;
-	out->level = level_of(&limits, whole->stood, whole->worked, inside && whole->good >= GOOD_SAMPLES && held == HELD_NO);
+	out->level = level_of(&limits, whole->stood, whole->worked, inside && all_are_fresh(climb) && whole->good >= GOOD_SAMPLES && held == HELD_NO);
 	whole->due |= out->level == LEVEL_DEAD;
 	if (whole->due)
 		out->level = LEVEL_DEAD;

@@ -55,15 +55,14 @@ bool look_is_away(const struct ladder_look *look)
 	return look->state != THREAD_IDLE;
 }
 
-/* What the kernel said while it was in another call says nothing of this one. */
-static bool kernel_speaks_of_this(const struct ladder_look *look)
+bool look_is_of_now(const struct ladder_look *look)
 {
-	return look->kernel_read && look->kernel_entries == look->entries;
+	return look->kernel_read && look->kernel_entries == look->entries && look->kernel_op == look->op;
 }
 
 bool look_is_asleep(const struct ladder_look *look)
 {
-	return kernel_speaks_of_this(look) && (look->kernel_state == 'S' || look->kernel_state == 'D');
+	return look_is_of_now(look) && (look->kernel_state == 'S' || look->kernel_state == 'D');
 }
 
 bool look_has_witness(const struct ladder_look *look)

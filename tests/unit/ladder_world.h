@@ -112,6 +112,7 @@ static inline void goes_home(struct world *world, uint32_t thread)
 static inline void computes(struct world *world, uint32_t thread)
 {
 	goes(world, thread, 0, WAIT_NONE, THREAD_RUNNING);
+	world->looks[thread].entries--; /* a call was left, none entered */
 	world->looks[thread].kernel_state = 'R';
 	world->looks[thread].syscall = LADDER_NO_SYSCALL;
 }
@@ -123,6 +124,7 @@ static inline void look_at_kernel(struct world *world)
 
 		look->kernel_read = world->frame.now;
 		look->kernel_entries = look->entries;
+		look->kernel_op = look->op;
 		if (look->kernel_state == 'R') {
 			look->cpu_ns += (uint64_t)world->frame.passed;
 			world->processes[look->process].cpu_ns += (uint64_t)world->frame.passed;

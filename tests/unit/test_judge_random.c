@@ -89,6 +89,7 @@ static void begin(struct world *w)
 
 static void move(struct world *w, uint32_t thread)
 {
+	bool computed = w->looks[thread].op == 0;
 	unsigned what = draw(8), place = draw(sizeof(places) / sizeof(places[0]));
 
 	while (!one_in(temper.outside) && places[place].on >= WAIT_CHILD)
@@ -101,6 +102,8 @@ static void move(struct world *w, uint32_t thread)
 		waits(w, thread, places[place].op, places[place].on);
 	if (places[place].on == WAIT_LOCK && what > 1 && one_in(2))
 		w->looks[thread].waits_for = (int32_t)draw(w->frame.count);
+	if (computed && what == 1)
+		return; /* it still does */
 	book.stands[thread] = book.burns[thread] = 0;
 	book.looks[thread] = 0;
 }

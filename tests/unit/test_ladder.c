@@ -238,6 +238,20 @@ static void no_witness_no_death(void **state)
 	assert_int_equal(w.out.count, 0);
 }
 
+static void what_the_kernel_said_in_a_call_says_nothing_when_it_was_left(void **state)
+{
+	uint32_t loop = one_loop();
+
+	(void)state;
+	waits(&w, loop, OP_LOCK, WAIT_LOCK);
+	w.processes[0].queue = true;
+	pass(&w, 20 * SECOND);
+	w.stale = true;
+	computes(&w, loop);
+	pass(&w, 60 * SECOND);
+	assert_int_equal(w.out.count, 0);
+}
+
 static void to_be_woken_inside_a_call_of_many_steps_is_to_go_on(void **state)
 {
 	uint32_t loop = one_loop();
@@ -419,7 +433,7 @@ static void three_looks_at_the_kernel_must_agree(void **state)
 	(void)state;
 	waits(&w, loop, OP_LOCK, WAIT_LOCK);
 	w.processes[0].queue = true;
-	pass(&w, 2 * TICK);
+	pass(&w, 3 * TICK); /* seen there, then asked twice */
 	w.stale = true;
 	pass(&w, 60 * SECOND);
 	assert_false(dead(&w));
@@ -825,6 +839,7 @@ int main(void)
 		T(who_waits_for_nobody_in_particular_may_wait_for_whoever_is_out),
 		T(a_lock_whose_holder_goes_on_is_a_queue_not_a_knot),
 		T(no_witness_no_death),
+		T(what_the_kernel_said_in_a_call_says_nothing_when_it_was_left),
 		T(to_be_woken_inside_a_call_of_many_steps_is_to_go_on),
 		T(a_spinning_loop_is_judged_by_its_cpu_time),
 		T(a_loop_that_gets_no_cpu_does_not_spin),
