@@ -248,6 +248,8 @@ static void what_the_kernel_said_in_a_call_says_nothing_when_it_was_left(void **
 	pass(&w, 20 * SECOND);
 	w.stale = true;
 	computes(&w, loop);
+	w.looks[loop].kernel_state = 'S'; /* as last read */
+	w.looks[loop].syscall = 202;
 	pass(&w, 60 * SECOND);
 	assert_int_equal(w.out.count, 0);
 }
@@ -433,13 +435,27 @@ static void three_looks_at_the_kernel_must_agree(void **state)
 	(void)state;
 	waits(&w, loop, OP_LOCK, WAIT_LOCK);
 	w.processes[0].queue = true;
-	pass(&w, 3 * TICK); /* seen there, then asked twice */
+	pass(&w, 2 * TICK); /* seen there, then asked once */
+	w.stale = true;
+	pass(&w, 60 * SECOND);
+	w.stale = false;
+	tick(&w);
+	assert_false(dead(&w));
+	tick(&w);
+	assert_true(dead(&w));
+}
+
+static void who_was_not_asked_lately_is_not_dead(void **state)
+{
+	uint32_t loop = one_loop();
+
+	(void)state;
+	waits(&w, loop, OP_LOCK, WAIT_LOCK);
+	w.processes[0].queue = true;
+	pass(&w, SECOND);
 	w.stale = true;
 	pass(&w, 60 * SECOND);
 	assert_false(dead(&w));
-	w.stale = false;
-	tick(&w);
-	assert_true(dead(&w));
 }
 
 static void starting_and_draining_hold(void **state)
@@ -850,6 +866,7 @@ int main(void)
 		T(starving_only_subtracts),
 		T(waiting_for_a_cpu_is_no_standing_still),
 		T(three_looks_at_the_kernel_must_agree),
+		T(who_was_not_asked_lately_is_not_dead),
 		T(starting_and_draining_hold),
 		T(a_pause_of_all_is_waited_for_a_minute),
 		T(observing_shows_and_does_not_count),
