@@ -107,6 +107,27 @@ static bool is_front(uint64_t inode, bool alone, struct listeners *listeners, in
 	return alone ? listeners_hold(listeners, inode) : listeners_serve(listeners, inode, now);
 }
 
+/* Wake-up pipes and timers beside one connection make no loop: a runtime adds them to whatever its threads wait for. */
+static bool holds_front(const struct process_row *row, const struct members *members, bool given, struct listeners *listeners, int64_t now)
+{
+	uint64_t inodes[MEMBERS];
+	unsigned sockets = 0;
+
+	for (unsigned i = 0; i < members->count; i++) {
+		uint64_t inode = socket_inode(row, members->fds[i]);
+
+		if (inode && !given && is_front(inode, false, listeners, now))
+			return true;
+		if (inode)
+			inodes[sockets++] = inode;
+	}
+	for (unsigned i = 0; i < sockets && given; i++) {
+		if (is_front(inodes[i], sockets == 1, listeners, now))
+			return true;
+	}
+	return false;
+}
+
 bool serving_is_possible(uint32_t op)
 {
 	enum call_class class = call_info(op)->class;
@@ -127,9 +148,5 @@ bool serving_look(const struct process_row *row, const struct slot_record *recor
 			break;
 		}
 	}
-	for (unsigned i = 0; i < members.count; i++) {
-		if (is_front(socket_inode(row, members.fds[i]), given && members.count == 1, listeners, now))
-			return true;
-	}
-	return false;
+	return holds_front(row, &members, given, listeners, now);
 }
