@@ -25,6 +25,20 @@ class Sweep:
         return [figure]
 
 
+class Judge:
+    """The judge alone, over threads that a program makes up."""
+
+    def __init__(self, threads, state, goal):
+        self.name, self.threads, self.state, self.goal = f"judge:{threads}:{state}", threads, state, goal
+
+    def measure(self, rounds=None):
+        command = pinned(LOAD_CPU, [program("judge"), str(self.threads), self.state, str(rounds or 101)])
+        said = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout)
+        figure = Figure(f"judge {self.threads} threads, {self.state}", "ns/thread", goal=self.goal)
+        figure.ours = said["ns"]
+        return [figure]
+
+
 class Crowd:
     """The agent of a service with 1000 threads, watched for a while."""
 
@@ -105,4 +119,5 @@ class Death:
 
 
 ROWS = [Sweep(slots, state) for slots in (8192, 65536) for state in ("free", "idle", "cold", "dirty", "elsewhere")]
+ROWS += [Judge(threads, state, Goal("value", 400)) for threads in (1000, 50000) for state in ("home", "loops", "locks", "moving")]
 ROWS += [Crowd("idle"), Crowd("active"), Start("/livez"), Death()]
