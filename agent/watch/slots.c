@@ -95,6 +95,10 @@ static bool meet(struct slots *slots, uint32_t index, struct notebook_track *tra
 	*slot = (struct slot_now){.row = UINT32_MAX};
 	if (!view_slot(&slots->view, index, &slot->record))
 		return false;
+	if (!slot->record.tid) { /* its owner is still writing it, the tid last: at the next tick */
+		slots->started = ~slots->started;
+		return false;
+	}
 	adopt(track, &slot->record, now); /* before the track is opened: what the agent before left must check */
 	slots->seen[index].claim = slot->record.claim;
 	slots->known[index / 64] |= UINT64_C(1) << (index % 64);
@@ -164,10 +168,17 @@ static void count_free_ones(struct slots *slots, int64_t now)
 	slots->counted_all = now;
 }
 
-static void sweep_claimed(struct slots *slots, uint32_t index, uint64_t claim, int64_t now)
+static uint64_t word(const uint64_t *of)
+{
+	return __atomic_load_n(of, __ATOMIC_ACQUIRE); /* partner: the shim's release of `call` */
+}
+
+/* Both inline, and one address for all words: half of what a thread that stays costs. */
+static inline void sweep_claimed(struct slots *slots, uint32_t index, const struct segment_slot *slot, uint64_t claim,
+				 int64_t now)
 {
 	const struct slot_seen *seen = &slots->seen[index];
-	uint64_t entries = view_slot_entries(&slots->view, index), call = view_slot_call(&slots->view, index);
+	uint64_t entries = word(&slot->entries), call = word(&slot->call);
 	bool same = claim == seen->claim && entries == seen->entries && call == seen->call;
 
 	slots->claimed++;
@@ -180,12 +191,13 @@ static void sweep_claimed(struct slots *slots, uint32_t index, uint64_t claim, i
 		follow(slots, index, now);
 }
 
-static void sweep_one(struct slots *slots, uint32_t index, int64_t now)
+static inline void sweep_one(struct slots *slots, uint32_t index, int64_t now)
 {
-	uint64_t claim = view_slot_claim(&slots->view, index);
+	const struct segment_slot *slot = view_slot_at(&slots->view, index);
+	uint64_t claim = word(&slot->claim);
 
 	if (claim)
-		sweep_claimed(slots, index, claim, now);
+		sweep_claimed(slots, index, slot, claim, now);
 	else if (slots_is_known(slots, index))
 		forget(slots, index);
 }

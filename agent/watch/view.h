@@ -50,26 +50,17 @@ struct segment_counters {
 int view_open(struct view *view, int fd);
 void view_close(struct view *view);
 
-/* Single words of a slot, for the sweep; `index` is masked. Acquire: pairs with the shim's release of `call`. */
+/* For the sweep: the slot itself, then its words one by one by acquire loads, which pair with the shim's release
+ * of `call`. `index` is masked. */
 static inline const struct segment_slot *view_slot_at(const struct view *view, uint32_t index)
 {
 	index &= view->slot_count - 1;
 	return (const void *)(view->base + view->slot_offset + (size_t)index * view->slot_bytes);
 }
 
-static inline uint64_t view_slot_claim(const struct view *view, uint32_t index)
-{
-	return __atomic_load_n(&view_slot_at(view, index)->claim, __ATOMIC_ACQUIRE);
-}
-
 static inline uint64_t view_slot_entries(const struct view *view, uint32_t index)
 {
 	return __atomic_load_n(&view_slot_at(view, index)->entries, __ATOMIC_ACQUIRE);
-}
-
-static inline uint64_t view_slot_call(const struct view *view, uint32_t index)
-{
-	return __atomic_load_n(&view_slot_at(view, index)->call, __ATOMIC_ACQUIRE);
 }
 
 /* How many claims were ever made: whoever claims counts it just after. */
