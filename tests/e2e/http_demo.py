@@ -37,8 +37,8 @@ class Demo:
             self.process.stdin.write(line.encode() + b"\n")
             assert self._line() == "ok"
 
-    def ask(self, path, headers=None, method="GET", where=None):
-        return lifesign.ask(where or self.port, path, headers, method)
+    def ask(self, path, headers=None, method="GET", where=None, timeout=5):
+        return lifesign.ask(where or self.port, path, headers, method, timeout)
 
     def connect(self, timeout=5):
         return socket.create_connection(("127.0.0.1", self.port), timeout)

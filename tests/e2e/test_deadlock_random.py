@@ -37,6 +37,20 @@ def judged(agent, name):
     return status["live"]["verdict"], status["workers"]["stuck"], worst
 
 
+def start_all(agent, programs):
+    """A process that finds the machine too busy for 20 ms runs unseen: then another one is started."""
+    def missing():
+        return [name for name in programs if name not in agent.names()]
+    for _ in range(5):
+        for name in missing():
+            agent.start([os.path.join(SUPPORT, "lock_map"), *programs[name]], service=name)
+        try:
+            return wait_until(lambda: not missing(), 5, missing, every=0.2)
+        except AssertionError:
+            pass
+    raise AssertionError(f"never joined: {missing()}; {agent.said()}")
+
+
 def test_random_programs(place):
     dice = random.Random(20261121)
     config = place.file("any.yaml", "liveness: {deadlock: any}\n")

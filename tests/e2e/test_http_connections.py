@@ -230,7 +230,7 @@ def test_a_big_status_is_whole_for_everyone_who_asks(demo):
 
     def fetch():
         for _ in range(3):
-            threads = demo.ask("/health/status").json()["processes"][0]["threads"]
+            threads = demo.ask("/health/status", timeout=60).json()["processes"][0]["threads"]
             results.append(len(threads) == 8192 and threads[-1]["tid"] == 10 + 8191)
     clients = [threading.Thread(target=fetch) for _ in range(20)]
     for client in clients:

@@ -81,7 +81,8 @@ class Replay:
         tids = {struct.unpack_from("<I", self.old, offset + i * size + 72)[0]: i for i in range(count)}
         entry = bytearray(self.old[offset + tids[recorded] * size:offset + (tids[recorded] + 1) * size])
         index = self.free_place(1)
-        struct.pack_into("<QIIQ", entry, 64, self.generation | os.getpid(), threading.get_native_id(), process, self.stamp.value)
+        struct.pack_into("<QIIQ", entry, 64, self.generation | os.getpid(), threading.get_native_id(), process,
+                         time.clock_gettime_ns(time.CLOCK_BOOTTIME))  # a thread that began after its claim is another one
         if call is not None:
             struct.pack_into("<Q", entry, 0, call)
         new_offset, new_size, _ = tables(self.new)[1]
