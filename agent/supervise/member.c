@@ -308,6 +308,7 @@ void member_tick(struct member *member, int64_t boot)
 {
 	segment_keep_geometry(&member->segment);
 	member->reclaim.blind = member->news.unseen_pids;
+	member->reclaim.of_many = true;
 	reclaim_tick(&member->reclaim, boot);
 	segment_keep_clock(&member->segment, boot - clock_mono_ns());
 }

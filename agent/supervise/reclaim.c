@@ -17,6 +17,11 @@ enum fate { FATE_FREE, FATE_NEW, FATE_LIVES, FATE_GONE };
 /* Reading a stat file costs some 10 us: so many a look; all of them once somebody was refused an entry. */
 enum { STATS_A_LOOK = 64, TASKS_A_LOOK = 64, TASKS_WHEN_HALF_FULL = 1024, MAPS_A_LOOK = 8 };
 
+/* Where nobody claims, nobody frees and the kernel counts as many threads as before, slots are looked at so rarely. */
+enum { SLOTS_EVERY = 32 };
+
+#define SETTLED_NS (4 * NS_PER_SECOND) /* between looks at one of many */
+
 /* Rest between looks, in times of what the last one took: a service that keeps the segment full costs so much at most. */
 enum { REST = 8 };
 
@@ -147,6 +152,7 @@ static bool is_another(struct reclaim *reclaim, uint32_t index, pid_t pid)
 
 	if (proc_thread_stat(pid, pid, &stat) < 0)
 		return false; /* unreadable proves nothing */
+	reclaim->threads_now += stat.threads;
 	return stat.start_ns > stamp + START_SLACK_NS || (stat.state == 'Z' && stat.threads <= 1) ||
 		has_lost_segment(reclaim, index, pid, stat.name);
 }
@@ -167,6 +173,26 @@ static bool is_superseded(const struct reclaim *reclaim, uint32_t index, pid_t p
 			return true;
 	}
 	return false;
+}
+
+/* True if nothing has changed for so long that every slot has been looked at, thoroughly. */
+static bool is_settled(const struct reclaim *reclaim)
+{
+	return reclaim->settled > 2 + reclaim->slots / TASKS_A_LOOK;
+}
+
+/* Whoever writes the segment may feign it, and hides what it left behind itself: until the next look at all. */
+static bool is_quiet(struct reclaim *reclaim, bool all_asked)
+{
+	const struct segment_header *header = reclaim->segment->header;
+	const uint64_t now[] = {load(&header->threads_started), load(&header->threads_ended), load(&header->threads_refused)};
+	bool same = all_asked && !reclaim->restless && reclaim->threads == reclaim->threads_now &&
+		memcmp(now, reclaim->counted, sizeof(now)) == 0;
+
+	memcpy(reclaim->counted, now, sizeof(now));
+	reclaim->threads = reclaim->threads_now;
+	reclaim->settled = same ? reclaim->settled + 1 : 0;
+	return is_settled(reclaim) && ++reclaim->spared % SLOTS_EVERY;
 }
 
 static enum fate judge_process(struct reclaim *reclaim, uint32_t index, struct budget *stats)
@@ -235,16 +261,22 @@ void reclaim_look(struct reclaim *reclaim, bool urgent)
 	if (urgent)
 		tasks.left = UINT32_MAX;
 	reclaim->maps_left = MAPS_A_LOOK;
-	reclaim->processes = reclaim->slots = 0;
+	reclaim->processes = 0;
+	reclaim->threads_now = 0;
+	reclaim->restless = urgent;
 	for (uint32_t i = 0; i < segment->process_count; i++)
 		reclaim->process_now[i] = load(&segment->processes[i].claim);
 	for (uint32_t i = 0; i < segment->process_count; i++) {
 		uint32_t index = (first_process + i) & (segment->process_count - 1);
 
 		reclaim->process_fate[index] = (uint8_t)judge_process(reclaim, index, &stats);
+		reclaim->restless |= reclaim->process_fate[index] == FATE_NEW || reclaim->process_fate[index] == FATE_GONE;
 	}
-	for (uint32_t i = 0; i < segment->slot_count; i++)
-		judge_slot(reclaim, (first_slot + i) & (segment->slot_count - 1), &tasks);
+	if (!is_quiet(reclaim, stats.left > 0)) {
+		reclaim->slots = 0;
+		for (uint32_t i = 0; i < segment->slot_count; i++)
+			judge_slot(reclaim, (first_slot + i) & (segment->slot_count - 1), &tasks);
+	}
 	for (uint32_t i = 0; i < segment->process_count; i++) {
 		if (reclaim->process_fate[i] == FATE_GONE)
 			free_process(&segment->processes[i], reclaim->process_now[i]);
@@ -262,7 +294,7 @@ void reclaim_tick(struct reclaim *reclaim, int64_t now)
 	if (!segment || now - reclaim->looked < reclaim->cost * REST)
 		return;
 	refused = load(&segment->header->threads_refused) + load(&segment->header->processes_refused);
-	if (now - reclaim->looked < NS_PER_SECOND && refused == reclaim->refused_seen &&
+	if (now - reclaim->looked < (reclaim->of_many && is_settled(reclaim) ? SETTLED_NS : NS_PER_SECOND) && refused == reclaim->refused_seen &&
 		reclaim->processes <= segment->process_count / 2)
 		return;
 	reclaim_look(reclaim, refused != reclaim->refused_seen);

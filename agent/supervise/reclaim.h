@@ -28,10 +28,16 @@ struct reclaim {
 	uint8_t *process_fate;              /* of this look */
 	char (*process_name)[RECLAIM_NAME]; /* when its mapping was looked at last; "" not yet */
 	ino_t inode;                        /* of the segment */
+	bool of_many;                       /* the less often it is looked at the better */
 	bool blind;                         /* its pids mean nothing here: only what an exec left behind is freed */
 	uint32_t next_process, next_slot;   /* where the dear checks go on */
 	uint32_t maps_left;                 /* reads of /proc/PID/maps, in this look */
 	uint32_t processes, slots;          /* claimed, at the last look */
+	uint64_t counted[3];                /* by the header, at the last look */
+	uint64_t threads, threads_now;      /* of all processes by /proc, at the last look and at this one */
+	bool restless;                      /* a process came or went, in this look */
+	uint32_t settled;                   /* looks at all slots since anything has changed */
+	uint32_t spared;                    /* looks since all slots were looked at */
 	uint64_t refused_seen;              /* threads and processes refused by then */
 	int64_t looked;                     /* CLOCK_BOOTTIME ns of the last look */
 	int64_t cost;                       /* ns that it took */
