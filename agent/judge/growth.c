@@ -20,7 +20,8 @@ static void begin_window(struct growth *growth, int64_t now, uint64_t value)
 
 static bool grows(const struct growth *growth, const struct growth_policy *policy)
 {
-	return growth->rising >= GROWTH_WINDOWS && growth->last >= policy->at_least && growth->last / 2 >= growth->base;
+	return growth->rising >= GROWTH_WINDOWS && growth->last >= policy->at_least &&
+	       growth->last / 2 >= growth->base;
 }
 
 /* A window in which nobody looked (the agent slept, the machine did) says nothing of what came before it. */
@@ -38,12 +39,14 @@ static void pass_windows(struct growth *growth, const struct growth_policy *poli
 /* Small limits are counted exactly, big ones (bytes) without overflowing. */
 static bool is_near_limit(const struct growth_policy *policy, uint64_t value)
 {
-	uint64_t near = policy->limit < UINT64_MAX / 100 ? policy->limit * policy->share / 100 : policy->limit / 100 * policy->share;
+	uint64_t near = policy->limit < UINT64_MAX / 100 ? policy->limit * policy->share / 100
+							 : policy->limit / 100 * policy->share;
 
 	return policy->limit && value >= near;
 }
 
-enum growth_level growth_note(struct growth *growth, const struct growth_policy *policy, int64_t now, uint64_t value)
+enum growth_level growth_note(
+	struct growth *growth, const struct growth_policy *policy, int64_t now, uint64_t value)
 {
 	bool near = is_near_limit(policy, value);
 

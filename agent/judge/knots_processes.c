@@ -3,13 +3,14 @@
 
 #include <stddef.h>
 
-/* Who can go on is found first, from those that wait for nobody backwards to all that wait for them. What is then left
- * waits for ever. */
+/* Who can go on is found first, from those that wait for nobody backwards to all that wait for them. What is
+ * then left waits for ever. */
 struct spread {
 	struct knot_thread *threads;
 	const struct knot_processes *processes;
 	unsigned count, queued;
-	int32_t *first_waiter, *next_waiter; /* of each thread: who waits for it, and who else waits for the same */
+	int32_t *first_waiter,
+		*next_waiter; /* of each thread: who waits for it, and who else waits for the same */
 	uint32_t *queue, *moves;
 };
 
@@ -24,7 +25,8 @@ static int32_t thread_awaited(const struct spread *spread, unsigned at)
 {
 	const struct knot_thread *thread = &spread->threads[at];
 
-	if (!thread->proven || thread->orphan || thread->waits_for < 0 || (unsigned)thread->waits_for >= spread->count)
+	if (!thread->proven || thread->orphan || thread->waits_for < 0 ||
+		(unsigned)thread->waits_for >= spread->count)
 		return KNOT_NOBODY;
 	return thread->waits_for == (int32_t)at && !thread->may_be_own ? KNOT_NOBODY : thread->waits_for;
 }
@@ -88,9 +90,11 @@ static void let_the_unknown_go(struct spread *spread)
 	}
 }
 
-void knots_bind(struct knot_thread *threads, unsigned count, const struct knot_processes *processes, const struct knots_room *room)
+void knots_bind(struct knot_thread *threads, unsigned count, const struct knot_processes *processes,
+	const struct knots_room *room)
 {
-	struct spread spread = {threads, processes, count, 0, room->knot_of, room->seen, room->pool_size, room->pool_stuck};
+	struct spread spread = {
+		threads, processes, count, 0, room->knot_of, room->seen, room->pool_size, room->pool_stuck};
 
 	list_all(&spread);
 	let_the_unknown_go(&spread);

@@ -33,7 +33,8 @@ enum held_code climb_held(const struct climb *climb, uint32_t process)
 		return HELD_STARTING;
 	if (climb->frame->draining)
 		return HELD_DRAINING;
-	return paused > 0 && paused <= PAUSED_AT_MOST_NS ? HELD_PAUSED : HELD_NO; /* last: what was proven it does not hold */
+	return paused > 0 && paused <= PAUSED_AT_MOST_NS ? HELD_PAUSED
+							 : HELD_NO; /* last: what was proven it does not hold */
 }
 
 void climb_note_peer(struct climb *climb, uint32_t whom)
@@ -59,7 +60,8 @@ static bool stand_is_worse(const struct ladder_stand *a, const struct ladder_sta
 	return a->thread < b->thread || (a->thread == b->thread && a->held < b->held);
 }
 
-void stand_note(struct ladder_process *process, unsigned group, enum ladder_row row, const struct ladder_stand *stand)
+void stand_note(
+	struct ladder_process *process, unsigned group, enum ladder_row row, const struct ladder_stand *stand)
 {
 	struct ladder_marks *marks = process->marks;
 	enum ladder_level level = stand_counts(stand) ? stand->level : LEVEL_NONE;
@@ -80,7 +82,8 @@ static enum ladder_level ceiling(enum ladder_level lowest)
 	return lowest > LEVEL_DEGRADED ? lowest : LEVEL_DEGRADED;
 }
 
-static enum ladder_level capped(const struct ladder_marks *marks, unsigned group, enum ladder_row row, unsigned held)
+static enum ladder_level capped(
+	const struct ladder_marks *marks, unsigned group, enum ladder_row row, unsigned held)
 {
 	enum ladder_level level = marks->stands[group][row][held].level, most = ceiling(marks->lowest[group]);
 
@@ -109,7 +112,8 @@ static bool may_take(const struct climb *climb, uint32_t number)
 {
 	const struct ladder_process_look *look = &climb->frame->processes[number];
 
-	return look->role != PROCESS_CHILD && (process_of(climb, number)->takes || (look->listens && !look->covered));
+	return look->role != PROCESS_CHILD &&
+	       (process_of(climb, number)->takes || (look->listens && !look->covered));
 }
 
 /* How bad the best of those stands who can take a connection. */
@@ -123,7 +127,8 @@ static enum ladder_level lowest_taker(const struct climb *climb)
 
 		if (!may_take(climb, i))
 			continue;
-		level = climb->frame->processes[i].covered ? level_of_process(process_of(climb, i)->marks) : LEVEL_NONE;
+		level = climb->frame->processes[i].covered ? level_of_process(process_of(climb, i)->marks)
+							   : LEVEL_NONE;
 		lowest = level < lowest ? level : lowest;
 		any = true;
 	}
@@ -139,11 +144,14 @@ static void begin_process(struct climb *climb, uint32_t number)
 
 	if (process->start != look->start || !look->start)
 		*process = (struct ladder_process){.start = look->start, .throttled_ns = look->throttled_ns};
-	process->throttled = look->throttled_ns > process->throttled_ns ? (int64_t)(look->throttled_ns - process->throttled_ns) : 0;
+	process->throttled = look->throttled_ns > process->throttled_ns
+				     ? (int64_t)(look->throttled_ns - process->throttled_ns)
+				     : 0;
 	process->throttled_ns = look->throttled_ns;
 	climb_lose(climb, process->throttled);
 	process->work = (look->queue && !look->dequeued) || look->unread;
-	process->takes = process->taker_at_home = process->has_listener = process->has_pool = process->pool_full = false;
+	process->takes = process->taker_at_home = process->has_listener = process->has_pool =
+		process->pool_full = false;
 	process->pool_moves = process->pool_outside = process->spins = false;
 	process->pool_external = process->pool_file = process->pool_first = LADDER_NOBODY;
 	process->marks = NULL;
@@ -153,19 +161,23 @@ static void begin_process(struct climb *climb, uint32_t number)
 	*process->marks = (struct ladder_marks){0};
 }
 
-/* Somebody else's collector of garbage, or a lock of the whole program: CPU time is used, and no call is made. */
+/* Somebody else's collector of garbage, or a lock of the whole program: CPU time is used, and no call is made.
+ */
 static void look_at_usage(struct climb *climb, uint32_t number)
 {
 	const struct ladder_process_look *look = &climb->frame->processes[number];
 	struct ladder_process *process = process_of(climb, number);
-	int64_t between = look->usage_read - process->usage_read, used = (int64_t)(look->cpu_ns - process->cpu_ns);
+	int64_t between = look->usage_read - process->usage_read,
+		used = (int64_t)(look->cpu_ns - process->cpu_ns);
 
 	process->fresh = look->usage_read != process->usage_read;
 	if (!process->fresh)
 		return;
 	if (process->usage_read && !climb->frame->voided) {
 		process->quiet = used == 0 && look->switches == process->switches && !process->moved;
-		process->paused = used * 2 >= between && !process->moved && !process->spins ? process->paused + between : 0;
+		process->paused = used * 2 >= between && !process->moved && !process->spins
+					  ? process->paused + between
+					  : 0;
 	}
 	process->usage_read = look->usage_read;
 	process->cpu_ns = look->cpu_ns;
@@ -198,7 +210,8 @@ static void see_thread(struct climb *climb, uint32_t index)
 {
 	const struct ladder_look *look = &climb->frame->looks[index];
 	struct ladder_process *process = process_of(climb, look->process);
-	bool taker = look->role == THREAD_LISTENER || (look->role == THREAD_LOOP && look->accepts), away = look_is_away(look);
+	bool taker = look->role == THREAD_LISTENER || (look->role == THREAD_LOOP && look->accepts),
+	     away = look_is_away(look);
 
 	loop_clock(climb, index);
 	climb->moves |= climb->ladder->clocks[index].moved;
@@ -247,7 +260,8 @@ static void add_finding(struct ladder_out *out, enum ladder_row row, const struc
 }
 
 /* The worst of this row over all processes, under the ceiling of what the best of them can still do. */
-static struct ladder_stand worst_of(const struct climb *climb, enum ladder_row row, unsigned held, enum ladder_level most)
+static struct ladder_stand worst_of(
+	const struct climb *climb, enum ladder_row row, unsigned held, enum ladder_level most)
 {
 	struct ladder_stand worst = {.level = LEVEL_NONE, .thread = LADDER_NOBODY};
 
@@ -259,7 +273,8 @@ static struct ladder_stand worst_of(const struct climb *climb, enum ladder_row r
 			stand.level = capped(marks, group, row, held);
 			if (stand_counts(&stand) && stand.level > most)
 				stand.level = most;
-			if (stand.level != LEVEL_NONE && (worst.level == LEVEL_NONE || stand_is_worse(&stand, &worst)))
+			if (stand.level != LEVEL_NONE &&
+				(worst.level == LEVEL_NONE || stand_is_worse(&stand, &worst)))
 				worst = stand;
 		}
 	}
@@ -293,7 +308,8 @@ static void learn(struct climb *climb)
 		}
 	}
 	for (unsigned i = 0; i < climb->out->count; i++) {
-		if (climb->out->findings[i].stand.level == LEVEL_DEAD && climb->out->findings[i].stand.held == HELD_NO)
+		if (climb->out->findings[i].stand.level == LEVEL_DEAD &&
+			climb->out->findings[i].stand.held == HELD_NO)
 			ladder->whole.told[climb->out->findings[i].row] = true;
 	}
 }
@@ -325,7 +341,8 @@ static bool is_critical(const struct ladder_look *look)
 }
 
 /* Is this process caught in the knot by a critical thread, or, when the knot holds no such thread, by any? */
-static bool is_caught(const struct ladder_frame *frame, const int32_t *knot_of, int32_t knot, uint32_t process, bool critical)
+static bool is_caught(
+	const struct ladder_frame *frame, const int32_t *knot_of, int32_t knot, uint32_t process, bool critical)
 {
 	for (unsigned i = 0; i < frame->count; i++) {
 		const struct ladder_look *look = &frame->looks[frame->order[i]];

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ladder: how long a service may stand before it is degraded, not ready, dead, and on what evidence. One step a
- * sample. Clocks are of time in which the thread could have run; each row needs what its line of the table in
- * ladder_rows.c says. What is proven at once (closed cycles, orphaned locks, exits) is not here: judge/knots.h.
- * Pure: plain data in, plain data out, no allocation; the order of threads and processes changes no answer.
+ * The ladder: how long a service may stand before it is degraded, not ready, dead, and on what evidence. One
+ * step a sample. Clocks are of time in which the thread could have run; each row needs what its line of the
+ * table in ladder_rows.c says. What is proven at once (closed cycles, orphaned locks, exits) is not here:
+ * judge/knots.h. Pure: plain data in, plain data out, no allocation; the order of threads and processes changes
+ * no answer.
  */
 #ifndef LS_LADDER_H
 #define LS_LADDER_H
@@ -17,13 +18,13 @@
 /* What a wait is on, as far as known. ladder_wait_of() tells it from the call alone; who has looked at the
  * descriptor may know better. */
 enum wait_on {
-	WAIT_NONE,     /* no wait: it computes, or has not been asked */
-	WAIT_LOCK,     /* something that has an owner */
-	WAIT_WAKE,     /* a wake-up without an owner: condition, semaphore, eventfd */
-	WAIT_THREAD,   /* another thread's end */
-	WAIT_PIPE,     /* a pipe, FIFO or terminal whose other end is no child of the service */
-	WAIT_INSIDE,   /* a socket whose peer is in the tree */
-	WAIT_EVENTS,   /* one of several descriptors, none of them external */
+	WAIT_NONE,   /* no wait: it computes, or has not been asked */
+	WAIT_LOCK,   /* something that has an owner */
+	WAIT_WAKE,   /* a wake-up without an owner: condition, semaphore, eventfd */
+	WAIT_THREAD, /* another thread's end */
+	WAIT_PIPE,   /* a pipe, FIFO or terminal whose other end is no child of the service */
+	WAIT_INSIDE, /* a socket whose peer is in the tree */
+	WAIT_EVENTS, /* one of several descriptors, none of them external */
 	WAIT_TIME,
 	WAIT_SIGNAL,
 	WAIT_CHILD,    /* a process, or a pipe to one, that the service has begun */
@@ -37,42 +38,44 @@ enum { LADDER_NOBODY = -1, LADDER_NO_SYSCALL = -1, LADDER_SYSCALL_UNKNOWN = -2 }
 
 /* One thread as it is now. By slot; what does not change need not be written again. */
 struct ladder_look {
-	uint64_t claim;     /* whose slot: another value is another thread */
-	uint64_t entries;   /* outer calls entered */
+	uint64_t claim;   /* whose slot: another value is another thread */
+	uint64_t entries; /* outer calls entered */
 	uint64_t object;
-	uint32_t op;        /* 0: in no call */
-	uint32_t process;   /* index */
-	uint32_t pool;      /* threads of one kind in one process; 0 none; at most `pools` of the frame */
+	uint32_t op;      /* 0: in no call */
+	uint32_t process; /* index */
+	uint32_t pool;    /* threads of one kind in one process; 0 none; at most `pools` of the frame */
 	enum thread_role role;
 	enum thread_state state; /* THREAD_IDLE: at home */
-	bool accepts;       /* it takes connections from a listener itself (else, a loop: it carries accepted ones) */
+	bool accepts; /* it takes connections from a listener itself (else, a loop: it carries accepted ones) */
 	bool timed;
 	enum wait_on on;
-	int32_t waits_for;  /* index of the thread that owns the lock or is to be joined; LADDER_NOBODY */
+	int32_t waits_for; /* index of the thread that owns the lock or is to be joined; LADDER_NOBODY */
 	/* the kernel's witness; stays as last read */
 	int64_t kernel_read;     /* when: another value is a fresh one; 0 never */
-	uint64_t kernel_entries; /* `entries` and `op` at that time: it speaks of this stand only when both are the same */
+	uint64_t kernel_entries; /* `entries` and `op` at that time: it speaks of this stand only when both are
+				    the same */
 	uint32_t kernel_op;
 	char kernel_state;
-	long syscall;            /* LADDER_NO_SYSCALL outside of calls; LADDER_SYSCALL_UNKNOWN cannot be read: no witness */
-	bool in_futex;           /* it is the futex call … */
-	uint64_t futex;          /* … on this address */
+	long syscall;   /* LADDER_NO_SYSCALL outside of calls; LADDER_SYSCALL_UNKNOWN cannot be read: no witness
+			 */
+	bool in_futex;  /* it is the futex call … */
+	uint64_t futex; /* … on this address */
 	uint64_t cpu_ns, delay_ns, switches; /* totals */
 };
 
 struct ladder_process;
 struct ladder_process_look {
-	uint64_t start;      /* identity: another value is another process */
+	uint64_t start;               /* identity: another value is another process */
 	struct ladder_process *state; /* what the ladder keeps of it */
 	enum process_role role;
-	bool covered;        /* its threads are seen */
-	bool listens;        /* it holds a listener, alone or with others */
-	bool queue;          /* … one with connections that nobody has taken yet, … */
-	bool dequeued;       /* … of which some were taken since the last step */
-	bool unread;         /* an established inbound connection of it has unread bytes */
-	enum held_code gate; /* HELD_SUSPENDED, _TRACED, _FROZEN, _CORE_DUMP, or HELD_NO */
-	uint64_t throttled_ns; /* total of its cgroup */
-	int64_t usage_read;  /* when the next two were read: another value is a fresh one */
+	bool covered;              /* its threads are seen */
+	bool listens;              /* it holds a listener, alone or with others */
+	bool queue;                /* … one with connections that nobody has taken yet, … */
+	bool dequeued;             /* … of which some were taken since the last step */
+	bool unread;               /* an established inbound connection of it has unread bytes */
+	enum held_code gate;       /* HELD_SUSPENDED, _TRACED, _FROZEN, _CORE_DUMP, or HELD_NO */
+	uint64_t throttled_ns;     /* total of its cgroup */
+	int64_t usage_read;        /* when the next two were read: another value is a fresh one */
 	uint64_t cpu_ns, switches; /* totals of the whole process; a thread that ends may lower `switches` */
 };
 
@@ -84,12 +87,13 @@ struct ladder_limits {
 };
 
 struct ladder_frame {
-	int64_t now;       /* CLOCK_BOOTTIME ns */
-	int64_t passed;    /* ns since the step before */
-	bool voided;       /* the sample proves nothing: sample_is_void() */
+	int64_t now;    /* CLOCK_BOOTTIME ns */
+	int64_t passed; /* ns since the step before */
+	bool voided;    /* the sample proves nothing: sample_is_void() */
 	bool starting, draining;
-	bool outbound;     /* some process of the tree has an outbound connection */
-	bool backlog_known, backlog_falls; /* of a dependency with `work: true`: asked lately; its value falls */
+	bool outbound; /* some process of the tree has an outbound connection */
+	bool backlog_known,
+		backlog_falls; /* of a dependency with `work: true`: asked lately; its value falls */
 	int64_t backlog;
 	struct ladder_limits limits;
 	const struct ladder_look *looks;
@@ -115,12 +119,12 @@ struct ladder_clock {
 	uint64_t claim, entries;
 	uint64_t cpu_ns, delay_ns, switches;
 	int64_t kernel_read;
-	int64_t began;            /* `now` when it was first seen to stand here */
-	int64_t stood, worked;    /* could have run since; … while work was waiting */
+	int64_t began;         /* `now` when it was first seen to stand here */
+	int64_t stood, worked; /* could have run since; … while work was waiting */
 	uint32_t op;
-	uint8_t good, row;        /* fresh looks that agree; what it stands in */
-	bool fresh;               /* the kernel was asked in this step */
-	bool based;               /* the kernel was asked in this stand: what it says next can be compared */
+	uint8_t good, row; /* fresh looks that agree; what it stands in */
+	bool fresh;        /* the kernel was asked in this step */
+	bool based;        /* the kernel was asked in this stand: what it says next can be compared */
 	bool due, moved;
 };
 
@@ -143,7 +147,7 @@ struct ladder_marks {
 struct ladder_process {
 	uint64_t start, throttled_ns, cpu_ns, switches;
 	int64_t usage_read, throttled; /* the latter: of this step */
-	int64_t paused;                /* how long it has burnt CPU time while none of its threads entered a call */
+	int64_t paused; /* how long it has burnt CPU time while none of its threads entered a call */
 	int64_t pool_began, pool_stood, pool_worked;
 	uint8_t pool_good;
 	bool pool_due;
@@ -188,9 +192,9 @@ struct ladder_finding {
 struct ladder_out {
 	unsigned count;
 	struct ladder_finding findings[2 * ROW_COUNT]; /* worst first */
-	int32_t knock;      /* process that should be knocked at: a loop stands, and no work waits; LADDER_NOBODY */
-	int32_t peer;       /* a thread whose external wait is to be named, LADDER_NOBODY */
-	bool starved, paused; /* shown, never gating */
+	int32_t knock; /* process that should be knocked at: a loop stands, and no work waits; LADDER_NOBODY */
+	int32_t peer;  /* a thread whose external wait is to be named, LADDER_NOBODY */
+	bool starved, paused;  /* shown, never gating */
 	enum ladder_row alarm; /* … of which a due verdict was withdrawn in this step, ROW_NONE: none */
 };
 
@@ -199,8 +203,8 @@ void ladder_step(struct ladder *ladder, const struct ladder_frame *frame, struct
 /* Adds what was found to what verdict_judge() has said. */
 void ladder_tell(const struct ladder_out *found, bool observe, int64_t now, struct verdicts *out);
 
-/* A proven knot (judge/knots.h; `knot_of` by position in `order`) that is critical: does it make the service dead, or one
- * worker of many? After a ladder_step() with the same frame. */
+/* A proven knot (judge/knots.h; `knot_of` by position in `order`) that is critical: does it make the service
+ * dead, or one worker of many? After a ladder_step() with the same frame. */
 bool ladder_proof_counts(const struct ladder_frame *frame, const int32_t *knot_of, int32_t knot);
 
 /* What a call alone says about its wait. */

@@ -55,7 +55,8 @@ static void add(int64_t *clock, int64_t time)
 }
 
 /* `worked` counts only while work waits, without a gap. */
-static void advance(const struct climb *climb, struct ladder_clock *clock, const struct ladder_process *process, uint32_t number, int64_t time)
+static void advance(const struct climb *climb, struct ladder_clock *clock, const struct ladder_process *process,
+	uint32_t number, int64_t time)
 {
 	add(&clock->stood, time);
 	if (process->work && climb_held(climb, number) == HELD_NO)
@@ -125,7 +126,8 @@ void loop_clock(struct climb *climb, uint32_t index)
 static enum wait_on blame(const struct climb *climb, uint32_t index, uint32_t *whom)
 {
 	enum wait_on on = climb_root(climb, index, whom);
-	bool anybody = wait_traits(on)->ownerless || (on == WAIT_LOCK && climb->frame->looks[*whom].waits_for < 0);
+	bool anybody =
+		wait_traits(on)->ownerless || (on == WAIT_LOCK && climb->frame->looks[*whom].waits_for < 0);
 	static const enum wait_on others[] = {WAIT_EXTERNAL, WAIT_FILE, WAIT_CHILD, WAIT_UNKNOWN};
 
 	for (unsigned i = 0; anybody && i < sizeof(others) / sizeof(others[0]); i++) {
@@ -137,7 +139,8 @@ static enum wait_on blame(const struct climb *climb, uint32_t index, uint32_t *w
 	return on;
 }
 
-/* What was proven stays proven until the loop goes on; only what keeps it from running now, or a drain, holds it. */
+/* What was proven stays proven until the loop goes on; only what keeps it from running now, or a drain, holds
+ * it. */
 static void judge_due(const struct climb *climb, const struct ladder_look *look, struct ladder_stand *stand)
 {
 	stand->level = LEVEL_DEAD;
@@ -152,7 +155,8 @@ static bool is_witnessed(const struct ladder_clock *clock, const struct ladder_s
 	return clock->fresh && clock->good >= GOOD_SAMPLES && stand->held == HELD_NO;
 }
 
-static void judge_blocked(struct climb *climb, uint32_t index, struct row_limits limits, struct ladder_stand *stand)
+static void judge_blocked(
+	struct climb *climb, uint32_t index, struct row_limits limits, struct ladder_stand *stand)
 {
 	struct ladder_clock *clock = &climb->ladder->clocks[index];
 	uint32_t whom = index;
@@ -175,7 +179,8 @@ static struct ladder_stand judge(struct climb *climb, uint32_t index)
 	const struct ladder_look *look = &climb->frame->looks[index];
 	struct ladder_clock *clock = &climb->ladder->clocks[index];
 	struct row_limits limits = row_limits((enum ladder_row)clock->row, climb);
-	struct ladder_stand stand = {.since = clock->began, .thread = (int32_t)index, .held = climb_held(climb, look->process)};
+	struct ladder_stand stand = {
+		.since = clock->began, .thread = (int32_t)index, .held = climb_held(climb, look->process)};
 
 	if (clock->due)
 		judge_due(climb, look, &stand);
@@ -201,5 +206,6 @@ void loop_rung(struct climb *climb, uint32_t index)
 	if (stand.level != LEVEL_NONE && !process->work && stand.held == HELD_NO && look->accepts &&
 		(climb->out->knock == LADDER_NOBODY || (int32_t)look->process < climb->out->knock))
 		climb->out->knock = (int32_t)look->process;
-	stand_note(process, look->accepts ? GROUP_ACCEPTORS : GROUP_CARRIERS, (enum ladder_row)clock->row, &stand);
+	stand_note(
+		process, look->accepts ? GROUP_ACCEPTORS : GROUP_CARRIERS, (enum ladder_row)clock->row, &stand);
 }

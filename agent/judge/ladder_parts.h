@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the ladder share; nobody else includes it. Rows and limits are in ladder_rows.c, kinds of waits
- * and the kernel's witness in ladder_waits.c, each rung in a file of its own. Pure.
+ * What the files of the ladder share; nobody else includes it. Rows and limits are in ladder_rows.c, kinds of
+ * waits and the kernel's witness in ladder_waits.c, each rung in a file of its own. Pure.
  */
 #ifndef LS_LADDER_PARTS_H
 #define LS_LADDER_PARTS_H
@@ -15,10 +15,10 @@ enum { GOOD_SAMPLES = 3 };
 #define PAUSED_AT_MOST_NS INT64_C(60000000000)
 
 struct wait_traits {
-	bool loop, pool;       /* may a loop be dead of it, may a pool? */
-	bool ownerless;        /* anybody of the service may be whom it waits for */
+	bool loop, pool;        /* may a loop be dead of it, may a pool? */
+	bool ownerless;         /* anybody of the service may be whom it waits for */
 	bool wakes_for_nothing; /* in such a call a context switch is no progress: signals, lost races */
-	enum held_code held;   /* whose fault it is else */
+	enum held_code held;    /* whose fault it is else */
 };
 
 struct row_limits {
@@ -32,12 +32,12 @@ struct climb {
 	struct ladder_out *out;
 	unsigned away[WAIT_COUNT];      /* threads that stand away from home, by what they wait on */
 	int32_t away_first[WAIT_COUNT]; /* the lowest index of them */
-	unsigned unsafe;                /* … of which no pool may be dead, or of which the kernel says nothing */
-	unsigned working;               /* threads that would serve and are away, standing or not */
-	bool moves;                     /* a thread entered a call since the last step */
-	bool recovered[ROW_COUNT];      /* what was due is so no more, because something moved */
-	int64_t lost;                   /* of this step's time, by starvation: the most that one lost */
-	unsigned marks;                 /* used */
+	unsigned unsafe;           /* … of which no pool may be dead, or of which the kernel says nothing */
+	unsigned working;          /* threads that would serve and are away, standing or not */
+	bool moves;                /* a thread entered a call since the last step */
+	bool recovered[ROW_COUNT]; /* what was due is so no more, because something moved */
+	int64_t lost;              /* of this step's time, by starvation: the most that one lost */
+	unsigned marks;            /* used */
 };
 
 static inline struct ladder_process *process_of(const struct climb *climb, uint32_t process)
@@ -71,7 +71,8 @@ enum held_code climb_held(const struct climb *climb, uint32_t process);
 void climb_note_peer(struct climb *climb, uint32_t whom);
 
 /* A member of a group stands like this; the worst of each row stays. */
-void stand_note(struct ladder_process *process, unsigned group, enum ladder_row row, const struct ladder_stand *stand);
+void stand_note(
+	struct ladder_process *process, unsigned group, enum ladder_row row, const struct ladder_stand *stand);
 bool stand_counts(const struct ladder_stand *stand);
 
 void loop_clock(struct climb *climb, uint32_t index);

@@ -67,11 +67,12 @@ static void find_members(struct climb *climb)
 	}
 }
 
-/* Connections wait, nobody takes one, all who could are away, and so is all of some pool behind them. Loops alone are
- * the matter of their own rows. */
+/* Connections wait, nobody takes one, all who could are away, and so is all of some pool behind them. Loops
+ * alone are the matter of their own rows. */
 static bool is_exhausted(const struct ladder_process_look *look, const struct ladder_process *process)
 {
-	return look->covered && look->role != PROCESS_CHILD && look->queue && !look->dequeued && process->takes && !process->taker_at_home &&
+	return look->covered && look->role != PROCESS_CHILD && look->queue && !look->dequeued &&
+	       process->takes && !process->taker_at_home &&
 	       (process->pool_full || (process->has_listener && !process->has_pool));
 }
 
@@ -91,7 +92,8 @@ static enum held_code fault_of(const struct climb *climb, const struct ladder_pr
 		int32_t own;
 		enum wait_on on;
 		enum held_code held;
-	} faults[] = {{process->pool_external, WAIT_EXTERNAL, HELD_DEPENDENCY_WAIT}, {process->pool_file, WAIT_FILE, HELD_IO_WAIT}};
+	} faults[] = {{process->pool_external, WAIT_EXTERNAL, HELD_DEPENDENCY_WAIT},
+		{process->pool_file, WAIT_FILE, HELD_IO_WAIT}};
 
 	for (unsigned i = 0; i < 2; i++) {
 		if (faults[i].own != LADDER_NOBODY || climb->away[faults[i].on])
@@ -119,13 +121,15 @@ static void judge(struct climb *climb, uint32_t number)
 	struct ladder_process *process = process_of(climb, number);
 	struct row_limits limits = row_limits(ROW_POOL_EXHAUSTED, climb);
 	enum held_code fault = fault_of(climb, process), held = climb_held(climb, number);
-	bool allowed = climb->frame->limits.pool_exhausted || !(process->pool_outside || climb->frame->outbound || climb->away[WAIT_UNKNOWN]);
+	bool allowed = climb->frame->limits.pool_exhausted ||
+		       !(process->pool_outside || climb->frame->outbound || climb->away[WAIT_UNKNOWN]);
 	struct ladder_stand stand = {.held = held, .since = process->pool_began, .thread = process->pool_first};
 
 	advance(climb, number, process, allowed && fault == HELD_NO);
 	if (fault == HELD_IO_WAIT)
 		limits.not_ready = IO_WAIT_NOT_READY_NS;
-	stand.level = level_of(&limits, process->pool_stood, process->pool_worked, process->pool_good >= GOOD_SAMPLES && held == HELD_NO);
+	stand.level = level_of(&limits, process->pool_stood, process->pool_worked,
+		process->pool_good >= GOOD_SAMPLES && held == HELD_NO);
 	process->pool_due |= stand.level == LEVEL_DEAD;
 	if (process->pool_due) {
 		stand.level = LEVEL_DEAD;
@@ -135,7 +139,8 @@ static void judge(struct climb *climb, uint32_t number)
 	}
 	if (stand.held == HELD_DEPENDENCY_WAIT)
 		climb_note_peer(climb,
-			(uint32_t)(process->pool_external != LADDER_NOBODY ? process->pool_external : climb->away_first[WAIT_EXTERNAL]));
+			(uint32_t)(process->pool_external != LADDER_NOBODY ? process->pool_external
+									   : climb->away_first[WAIT_EXTERNAL]));
 	stand_note(process, GROUP_PROCESS, ROW_POOL_EXHAUSTED, &stand);
 }
 

@@ -7,12 +7,12 @@
 /*
  * The progress rows. Witness: what of the kernel stands behind a `dead`, beside the slots.
  *
- *   loop_blocked       a loop left its wait and sleeps; work waits      /proc: state, syscall, futex address; sock_diag
- *   loop_spinning      a loop left its wait, is in no call and runs     /proc: CPU time of the thread; sock_diag
- *   pool_exhausted     connections wait, nobody takes them, and all     sock_diag: accept queue; /proc of each worker
- *                      who could are away
- *   no_progress        nothing of the tree runs; work waits             /proc: CPU time and switches of each process
- *   idle_with_backlog  work waits elsewhere and everybody is at home    none: never dead unless set
+ *   loop_blocked       a loop left its wait and sleeps; work waits      /proc: state, syscall, futex address;
+ * sock_diag loop_spinning      a loop left its wait, is in no call and runs     /proc: CPU time of the thread;
+ * sock_diag pool_exhausted     connections wait, nobody takes them, and all     sock_diag: accept queue; /proc
+ * of each worker who could are away no_progress        nothing of the tree runs; work waits             /proc:
+ * CPU time and switches of each process idle_with_backlog  work waits elsewhere and everybody is at home none:
+ * never dead unless set
  */
 static const struct {
 	enum reason_code code;

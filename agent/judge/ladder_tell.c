@@ -4,7 +4,8 @@
 static void add(struct reason_list *list, enum reason_code code, enum held_code held, bool minor, int64_t since)
 {
 	if (list->count < VERDICT_REASONS)
-		list->items[list->count++] = (struct reason){.code = code, .held = held, .minor = minor, .since = since};
+		list->items[list->count++] =
+			(struct reason){.code = code, .held = held, .minor = minor, .since = since};
 }
 
 /* Whose fault it is when it is somebody else's. */
@@ -20,7 +21,8 @@ static void tell_live(const struct ladder_finding *finding, bool observe, struct
 	const struct ladder_stand *stand = &finding->stand;
 	bool counts = stand->level == LEVEL_DEAD && stand->held == HELD_NO;
 
-	add(&out->live, row_code(finding->row), counts && observe ? HELD_OBSERVE : stand->held, stand->level != LEVEL_DEAD, stand->since);
+	add(&out->live, row_code(finding->row), counts && observe ? HELD_OBSERVE : stand->held,
+		stand->level != LEVEL_DEAD, stand->since);
 	if (counts && !observe) {
 		out->live_ok = false;
 		out->verdict = VERDICT_DEAD;

@@ -114,7 +114,8 @@ void tree_rung(struct climb *climb, struct ladder_stand *out)
 		whole->good += all_are_fresh(climb) && whole->good < GOOD_SAMPLES;
 	}
 	out->since = whole->began;
-	out->level = level_of(&limits, whole->stood, whole->worked, inside && all_are_fresh(climb) && whole->good >= GOOD_SAMPLES && held == HELD_NO);
+	out->level = level_of(&limits, whole->stood, whole->worked,
+		inside && all_are_fresh(climb) && whole->good >= GOOD_SAMPLES && held == HELD_NO);
 	whole->due |= out->level == LEVEL_DEAD;
 	if (whole->due)
 		out->level = LEVEL_DEAD;
@@ -124,7 +125,8 @@ void tree_rung(struct climb *climb, struct ladder_stand *out)
 		climb_note_peer(climb, (uint32_t)climb->away_first[WAIT_EXTERNAL]);
 }
 
-/* Work waits where the service fetches it, and nobody does. Whoever at least beats at home may be degraded for it, never dead. */
+/* Work waits where the service fetches it, and nobody does. Whoever at least beats at home may be degraded for
+ * it, never dead. */
 void backlog_rung(struct climb *climb, struct ladder_stand *out)
 {
 	struct ladder_whole *whole = &climb->ladder->whole;
@@ -133,7 +135,8 @@ void backlog_rung(struct climb *climb, struct ladder_stand *out)
 	enum held_code held = held_of_all(climb);
 
 	*out = (struct ladder_stand){.thread = LADDER_NOBODY, .held = held};
-	if (!frame->backlog_known || frame->backlog <= 0 || frame->backlog_falls || climb->working || !frame->count || !all_are_seen(climb)) {
+	if (!frame->backlog_known || frame->backlog <= 0 || frame->backlog_falls || climb->working ||
+		!frame->count || !all_are_seen(climb)) {
 		climb->recovered[ROW_IDLE_WITH_BACKLOG] |= whole->backlog_due;
 		whole->backlog_began = frame->now;
 		whole->backlog_stood = whole->backlog_worked = 0;
@@ -151,7 +154,8 @@ void backlog_rung(struct climb *climb, struct ladder_stand *out)
 		whole->backlog_good += whole->backlog_good < GOOD_SAMPLES;
 	}
 	out->since = whole->backlog_began;
-	out->level = level_of(&limits, whole->backlog_stood, whole->backlog_worked, whole->backlog_good >= GOOD_SAMPLES && held == HELD_NO);
+	out->level = level_of(&limits, whole->backlog_stood, whole->backlog_worked,
+		whole->backlog_good >= GOOD_SAMPLES && held == HELD_NO);
 	whole->backlog_due |= out->level == LEVEL_DEAD;
 	if (whole->backlog_due)
 		out->level = LEVEL_DEAD;

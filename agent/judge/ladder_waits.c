@@ -34,7 +34,8 @@ enum wait_on ladder_wait_of(uint32_t op)
 		[CLASS_COND] = WAIT_WAKE,
 		[CLASS_JOIN] = WAIT_THREAD,
 		[CLASS_CHILD] = WAIT_CHILD,
-		[CLASS_EVENT] = WAIT_UNKNOWN, /* whoever knows the descriptors knows more, here and where it says so below */
+		[CLASS_EVENT] = WAIT_UNKNOWN, /* whoever knows the descriptors knows more, here and where it
+						 says so below */
 		[CLASS_ACCEPT] = WAIT_UNKNOWN,
 		[CLASS_SOCKET] = WAIT_UNKNOWN,
 		[CLASS_CONNECT] = WAIT_EXTERNAL,

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* build: rooms */
 /*
- * What judging costs the agent in one tick, beside the sweep: ladder_step() and knots_find() over that many threads.
- *   judge THREADS STATE ROUNDS     prints one JSON object: ns a thread, of each round
- * STATE: home       everybody is in his home wait
- *        loops      everybody is a loop, away from it and asleep; a process has 1000 of them
- *        locks      all wait for locks, in chains of 100; connections wait; with the graph
- *        moving     everybody entered another call
+ * What judging costs the agent in one tick, beside the sweep: ladder_step() and knots_find() over that many
+ * threads. judge THREADS STATE ROUNDS     prints one JSON object: ns a thread, of each round STATE: home
+ * everybody is in his home wait loops      everybody is a loop, away from it and asleep; a process has 1000 of
+ * them locks      all wait for locks, in chains of 100; connections wait; with the graph moving     everybody
+ * entered another call
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +38,11 @@ static void make_room(unsigned count)
 {
 	uint32_t *order = need(count, sizeof(*order));
 
-	frame = (struct ladder_frame){.now = NS_PER_SECOND, .passed = 100 * NS_PER_MS, .count = count, .pools = count};
-	frame.limits = (struct ladder_limits){.loop_blocked = INT64_MAX / 200, .loop_spinning = INT64_MAX / 200, .no_progress = INT64_MAX / 200};
+	frame = (struct ladder_frame){
+		.now = NS_PER_SECOND, .passed = 100 * NS_PER_MS, .count = count, .pools = count};
+	frame.limits = (struct ladder_limits){.loop_blocked = INT64_MAX / 200,
+		.loop_spinning = INT64_MAX / 200,
+		.no_progress = INT64_MAX / 200};
 	frame.process_count = (count + A_PROCESS - 1) / A_PROCESS;
 	frame.looks = looks = need(count, sizeof(*looks));
 	frame.processes = processes = need(frame.process_count, sizeof(*processes));
@@ -59,16 +61,33 @@ static void fill(unsigned count, const char *state)
 	bool locks = strcmp(state, "locks") == 0, loops = strcmp(state, "loops") == 0, away = locks || loops;
 
 	for (unsigned i = 0; i < frame.process_count; i++)
-		processes[i] = (struct ladder_process_look){.start = i + 1, .state = need(1, sizeof(struct ladder_process)), .role = PROCESS_WORKER,
-			.covered = true, .listens = true, .queue = away};
+		processes[i] = (struct ladder_process_look){.start = i + 1,
+			.state = need(1, sizeof(struct ladder_process)),
+			.role = PROCESS_WORKER,
+			.covered = true,
+			.listens = true,
+			.queue = away};
 	for (unsigned i = 0; i < count; i++) {
 		int32_t next = (i + 1) % CHAIN && i + 1 < count ? (int32_t)i + 1 : (int32_t)(i - i % CHAIN);
 
-		looks[i] = (struct ladder_look){.claim = i + 1, .entries = 1, .op = away ? 1 : 44, .process = i / A_PROCESS, .pool = i / A_PROCESS + 1,
-			.role = loops ? THREAD_LOOP : THREAD_LISTENER, .state = away ? THREAD_LOCK : THREAD_IDLE, .accepts = true,
-			.on = away ? WAIT_LOCK : WAIT_EVENTS, .waits_for = locks ? next : LADDER_NOBODY, .kernel_read = 1, .kernel_entries = 1,
-			.kernel_op = away ? 1 : 44, .kernel_state = 'S', .syscall = FUTEX, .in_futex = away};
-		threads[i] = (struct knot_thread){.waits_for = locks ? next : KNOT_NOBODY, .proven = locks, .pool = looks[i].pool};
+		looks[i] = (struct ladder_look){.claim = i + 1,
+			.entries = 1,
+			.op = away ? 1 : 44,
+			.process = i / A_PROCESS,
+			.pool = i / A_PROCESS + 1,
+			.role = loops ? THREAD_LOOP : THREAD_LISTENER,
+			.state = away ? THREAD_LOCK : THREAD_IDLE,
+			.accepts = true,
+			.on = away ? WAIT_LOCK : WAIT_EVENTS,
+			.waits_for = locks ? next : LADDER_NOBODY,
+			.kernel_read = 1,
+			.kernel_entries = 1,
+			.kernel_op = away ? 1 : 44,
+			.kernel_state = 'S',
+			.syscall = FUTEX,
+			.in_futex = away};
+		threads[i] = (struct knot_thread){
+			.waits_for = locks ? next : KNOT_NOBODY, .proven = locks, .pool = looks[i].pool};
 	}
 }
 
@@ -97,7 +116,8 @@ static int64_t tick(unsigned count, const char *state)
 
 int main(int argc, char **argv)
 {
-	unsigned count = argc > 1 ? (unsigned)atoi(argv[1]) : 50000, rounds = argc > 3 ? (unsigned)atoi(argv[3]) : 101;
+	unsigned count = argc > 1 ? (unsigned)atoi(argv[1]) : 50000,
+		 rounds = argc > 3 ? (unsigned)atoi(argv[3]) : 101;
 	const char *state = argc > 2 ? argv[2] : "home";
 
 	make_room(count);

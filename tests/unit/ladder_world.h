@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small service for the tests of the ladder: threads and processes that a test sets by hand, and time that it lets
- * pass. Every step is a sample of 100 ms, with fresh looks at the kernel unless the test says otherwise.
+ * A small service for the tests of the ladder: threads and processes that a test sets by hand, and time that it
+ * lets pass. Every step is a sample of 100 ms, with fresh looks at the kernel unless the test says otherwise.
  */
 #ifndef LADDER_WORLD_H
 #define LADDER_WORLD_H
@@ -15,8 +15,21 @@
 #define SECOND INT64_C(1000000000)
 #define TICK (100 * MS)
 
-enum { WORLD_THREADS = 64, WORLD_PROCESSES = 8, OP_LOCK = 1, OP_COND = 10, OP_JOIN = 17, OP_POLL = 40, OP_EPOLL = 44, OP_SLEEP = 63,
-	OP_READ = 80, OP_RECV = 90, OP_ACCEPT = 98, OP_CONNECT = 100, OP_FSYNC = 120 };
+enum {
+	WORLD_THREADS = 64,
+	WORLD_PROCESSES = 8,
+	OP_LOCK = 1,
+	OP_COND = 10,
+	OP_JOIN = 17,
+	OP_POLL = 40,
+	OP_EPOLL = 44,
+	OP_SLEEP = 63,
+	OP_READ = 80,
+	OP_RECV = 90,
+	OP_ACCEPT = 98,
+	OP_CONNECT = 100,
+	OP_FSYNC = 120
+};
 
 struct world {
 	struct ladder ladder;
@@ -41,7 +54,9 @@ static inline void world_init(struct world *world)
 	world->frame = (struct ladder_frame){
 		.now = 1000 * SECOND,
 		.passed = TICK,
-		.limits = {.loop_blocked = 30 * SECOND, .loop_spinning = 60 * SECOND, .no_progress = 30 * SECOND},
+		.limits = {.loop_blocked = 30 * SECOND,
+			.loop_spinning = 60 * SECOND,
+			.no_progress = 30 * SECOND},
 		.looks = world->looks,
 		.order = world->order,
 		.pools = WORLD_THREADS,
@@ -53,8 +68,11 @@ static inline uint32_t add_process(struct world *world, enum process_role role)
 {
 	uint32_t at = world->frame.process_count++;
 
-	world->processes[at] = (struct ladder_process_look){
-		.start = at + 1, .state = &world->states[at], .role = role, .covered = true, .listens = role != PROCESS_CHILD};
+	world->processes[at] = (struct ladder_process_look){.start = at + 1,
+		.state = &world->states[at],
+		.role = role,
+		.covered = true,
+		.listens = role != PROCESS_CHILD};
 	return at;
 }
 
@@ -67,7 +85,9 @@ static inline uint32_t add_thread(struct world *world, uint32_t process, enum th
 	world->looks[at] = (struct ladder_look){
 		.claim = 100 + at,
 		.entries = 10,
-		.op = role == THREAD_LISTENER ? OP_ACCEPT : role == THREAD_LOOP ? OP_EPOLL : OP_COND,
+		.op = role == THREAD_LISTENER ? OP_ACCEPT
+		      : role == THREAD_LOOP   ? OP_EPOLL
+					      : OP_COND,
 		.process = process,
 		.role = role,
 		.state = THREAD_IDLE,
@@ -80,7 +100,8 @@ static inline uint32_t add_thread(struct world *world, uint32_t process, enum th
 	return at;
 }
 
-static inline void goes(struct world *world, uint32_t thread, uint32_t op, enum wait_on on, enum thread_state state)
+static inline void goes(
+	struct world *world, uint32_t thread, uint32_t op, enum wait_on on, enum thread_state state)
 {
 	struct ladder_look *look = &world->looks[thread];
 
@@ -100,7 +121,10 @@ static inline void goes(struct world *world, uint32_t thread, uint32_t op, enum 
 
 static inline void waits(struct world *world, uint32_t thread, uint32_t op, enum wait_on on)
 {
-	goes(world, thread, op, on, op == OP_SLEEP ? THREAD_SLEEP : on == WAIT_LOCK || on == WAIT_WAKE ? THREAD_LOCK : THREAD_IO);
+	goes(world, thread, op, on,
+		op == OP_SLEEP                       ? THREAD_SLEEP
+		: on == WAIT_LOCK || on == WAIT_WAKE ? THREAD_LOCK
+						     : THREAD_IO);
 }
 
 static inline void goes_home(struct world *world, uint32_t thread)
@@ -134,7 +158,8 @@ static inline void look_at_kernel(struct world *world)
 		world->processes[i].usage_read = world->frame.now;
 		world->processes[i].switches = 0;
 		for (unsigned thread = 0; thread < world->frame.count; thread++)
-			world->processes[i].switches += world->looks[thread].process == i ? world->looks[thread].switches : 0;
+			world->processes[i].switches +=
+				world->looks[thread].process == i ? world->looks[thread].switches : 0;
 	}
 }
 
@@ -143,7 +168,8 @@ static inline void tick(struct world *world)
 	world->frame.now += world->frame.passed;
 	look_at_kernel(world);
 	ladder_step(&world->ladder, &world->frame, &world->out);
-	world->verdicts = (struct verdicts){.verdict = VERDICT_ALIVE, .live_ok = true, .ready_ok = true, .startup_ok = true};
+	world->verdicts = (struct verdicts){
+		.verdict = VERDICT_ALIVE, .live_ok = true, .ready_ok = true, .startup_ok = true};
 	ladder_tell(&world->out, world->observe, world->frame.now, &world->verdicts);
 }
 

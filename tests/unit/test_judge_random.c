@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random histories of a service, and what must hold in each of them whatever happens. The books that say what really
- * happened are kept here, apart from the ladder. LIFESIGN_HISTORIES: how many (10^5; a nightly run takes 10^6).
+ * Random histories of a service, and what must hold in each of them whatever happens. The books that say what
+ * really happened are kept here, apart from the ladder. LIFESIGN_HISTORIES: how many (10^5; a nightly run takes
+ * 10^6).
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,9 +42,9 @@ static bool one_in(unsigned many)
 
 /* What really happened, told in the simplest way. */
 struct book {
-	int64_t stands[THREADS]; /* since its last call, without time that does not count */
-	int64_t burns[THREADS];  /* CPU time since then */
-	unsigned looks[THREADS]; /* the kernel was asked so often since */
+	int64_t stands[THREADS];   /* since its last call, without time that does not count */
+	int64_t burns[THREADS];    /* CPU time since then */
+	unsigned looks[THREADS];   /* the kernel was asked so often since */
 	int64_t missed[PROCESSES]; /* how long work has been waiting without a gap */
 	int64_t untaken[PROCESSES];
 };
@@ -56,8 +57,9 @@ static struct book book;
 static const struct {
 	uint32_t op;
 	enum wait_on on;
-} places[] = {{OP_LOCK, WAIT_LOCK}, {OP_COND, WAIT_WAKE}, {OP_SLEEP, WAIT_TIME}, {OP_READ, WAIT_PIPE}, {OP_RECV, WAIT_INSIDE},
-	{OP_READ, WAIT_CHILD}, {OP_RECV, WAIT_EXTERNAL}, {OP_FSYNC, WAIT_FILE}, {OP_POLL, WAIT_EVENTS}, {OP_READ, WAIT_UNKNOWN}};
+} places[] = {{OP_LOCK, WAIT_LOCK}, {OP_COND, WAIT_WAKE}, {OP_SLEEP, WAIT_TIME}, {OP_READ, WAIT_PIPE},
+	{OP_RECV, WAIT_INSIDE}, {OP_READ, WAIT_CHILD}, {OP_RECV, WAIT_EXTERNAL}, {OP_FSYNC, WAIT_FILE},
+	{OP_POLL, WAIT_EVENTS}, {OP_READ, WAIT_UNKNOWN}};
 
 /* Histories differ in what is frequent in them: else hardly anybody would ever stand long. */
 static struct temper {
@@ -71,7 +73,8 @@ static void begin(struct world *w)
 	unsigned processes = 1 + draw(PROCESSES), threads = 1 + draw(THREADS);
 
 	world_init(w);
-	w->frame.limits = (struct ladder_limits){LIMIT, LIMIT, LIMIT, one_in(2) ? LIMIT : 0, one_in(2) ? LIMIT : 0};
+	w->frame.limits =
+		(struct ladder_limits){LIMIT, LIMIT, LIMIT, one_in(2) ? LIMIT : 0, one_in(2) ? LIMIT : 0};
 	for (unsigned i = 0; i < processes; i++) {
 		add_process(w, i ? roles[1 + draw(2)] : PROCESS_MAIN);
 		w->processes[i].covered = !one_in(10);
@@ -83,7 +86,8 @@ static void begin(struct world *w)
 		w->looks[at].accepts &= !one_in(3);
 		w->looks[at].cpu_ns = draw(1000);
 	}
-	temper = (struct temper){10 + draw(300), 20 + draw(2000), 10 + draw(1000), 2 + draw(40), 20 + draw(300), 1 + draw(10)};
+	temper = (struct temper){
+		10 + draw(300), 20 + draw(2000), 10 + draw(1000), 2 + draw(40), 20 + draw(300), 1 + draw(10)};
 	book = (struct book){0};
 }
 
@@ -201,8 +205,10 @@ static void check_pool_death(const struct world *w, const struct ladder_finding 
 	for (unsigned i = 0; i < w->frame.count; i++) {
 		const struct ladder_look *look = &w->looks[i];
 
-		assert_true(look->process != one->process || look->role != THREAD_LISTENER || (look->state != THREAD_IDLE && book.stands[i] >= LIMIT));
-		assert_true(look->process != one->process || look->on != WAIT_EXTERNAL || look->state == THREAD_IDLE);
+		assert_true(look->process != one->process || look->role != THREAD_LISTENER ||
+			    (look->state != THREAD_IDLE && book.stands[i] >= LIMIT));
+		assert_true(look->process != one->process || look->on != WAIT_EXTERNAL ||
+			    look->state == THREAD_IDLE);
 	}
 	assert_true(w->frame.limits.pool_exhausted || !w->frame.outbound);
 }
@@ -214,7 +220,8 @@ static void check_tree_death(const struct world *w, const struct ladder_finding 
 		assert_true(w->looks[i].on < WAIT_CHILD || w->looks[i].state == THREAD_IDLE);
 	}
 	for (unsigned i = 0; i < w->frame.process_count; i++)
-		assert_true(w->processes[i].covered && (finding->row != ROW_NO_PROGRESS || w->processes[i].gate == HELD_NO));
+		assert_true(w->processes[i].covered &&
+			    (finding->row != ROW_NO_PROGRESS || w->processes[i].gate == HELD_NO));
 }
 
 /* A process that may take connections and of which nothing is seen keeps the service alive. */
@@ -250,8 +257,10 @@ static void check_progress(const struct world *w)
 		const struct ladder_finding *finding = &w->out.findings[i];
 
 		if (finding->row == ROW_LOOP_BLOCKED || finding->row == ROW_LOOP_SPINNING)
-			assert_true(book.stands[finding->stand.thread] > 0 || w->frame.voided || w->clocks[finding->stand.thread].stood > 0);
-		assert_false((finding->row == ROW_LOOP_BLOCKED || finding->row == ROW_LOOP_SPINNING) && w->clocks[finding->stand.thread].moved);
+			assert_true(book.stands[finding->stand.thread] > 0 || w->frame.voided ||
+				    w->clocks[finding->stand.thread].stood > 0);
+		assert_false((finding->row == ROW_LOOP_BLOCKED || finding->row == ROW_LOOP_SPINNING) &&
+			     w->clocks[finding->stand.thread].moved);
 	}
 }
 
@@ -312,19 +321,22 @@ static void shuffle_order(struct world *w)
 static void step(struct world *w)
 {
 	ladder_step(&w->ladder, &w->frame, &w->out);
-	w->verdicts = (struct verdicts){.verdict = VERDICT_ALIVE, .live_ok = true, .ready_ok = true, .startup_ok = true};
+	w->verdicts = (struct verdicts){
+		.verdict = VERDICT_ALIVE, .live_ok = true, .ready_ok = true, .startup_ok = true};
 	ladder_tell(&w->out, false, w->frame.now, &w->verdicts);
 }
 
 static bool same(const struct ladder_out *a, const struct ladder_out *b)
 {
-	if (a->count != b->count || a->knock != b->knock || a->peer != b->peer || a->alarm != b->alarm || a->paused != b->paused)
+	if (a->count != b->count || a->knock != b->knock || a->peer != b->peer || a->alarm != b->alarm ||
+		a->paused != b->paused)
 		return false;
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct ladder_finding *one = &a->findings[i], *two = &b->findings[i];
 
-		if (one->row != two->row || one->stand.level != two->stand.level || one->stand.held != two->stand.held ||
-			one->stand.since != two->stand.since || one->stand.thread != two->stand.thread)
+		if (one->row != two->row || one->stand.level != two->stand.level ||
+			one->stand.held != two->stand.held || one->stand.since != two->stand.since ||
+			one->stand.thread != two->stand.thread)
 			return false;
 	}
 	return true;

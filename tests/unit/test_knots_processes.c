@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Waits for whole processes in the graph: small ones by hand, and random programs of threads and processes that are run
- * in a model, whose own outcome is the oracle.
+ * Waits for whole processes in the graph: small ones by hand, and random programs of threads and processes that
+ * are run in a model, whose own outcome is the oracle.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,8 @@ static unsigned add(struct graph *graph, int32_t process, int32_t thread, int32_
 {
 	unsigned at = graph->count++;
 
-	graph->threads[at] = (struct knot_thread){.waits_for = thread, .proven = thread != NOBODY || waits_on != NOBODY};
+	graph->threads[at] =
+		(struct knot_thread){.waits_for = thread, .proven = thread != NOBODY || waits_on != NOBODY};
 	graph->process_of[at] = process;
 	graph->waits_on[at] = waits_on;
 	graph->whole[process] = true;
@@ -107,7 +108,8 @@ static void a_parent_behind_a_child_with_an_orphaned_lock(void **state)
 	(void)state;
 	add(&graph, 0, NOBODY, 1);
 	add(&graph, 1, NOBODY, NOBODY);
-	graph.threads[1] = (struct knot_thread){.waits_for = NOBODY, .proven = true, .orphan = true, .object = 0x1000};
+	graph.threads[1] =
+		(struct knot_thread){.waits_for = NOBODY, .proven = true, .orphan = true, .object = 0x1000};
 	assert_int_equal(find(&graph), 1);
 	assert_int_equal(knots[0].length, 0);
 	assert_int_equal(knots[0].behind, 2);
@@ -128,7 +130,8 @@ static void three_processes_hold_file_locks_in_a_ring(void **state)
 
 enum { LOCKS = 4, STEPS = 8, THREADS = 7, PROCESSES = 3, END = 0, WAIT = 100, FILE_LOCK = 50 };
 
-/* A step: lock n + 1 taken, -(n + 1) given back; FILE_LOCK + n the same of files; WAIT + p the end of process p. */
+/* A step: lock n + 1 taken, -(n + 1) given back; FILE_LOCK + n the same of files; WAIT + p the end of process
+ * p. */
 struct program {
 	int threads, processes;
 	int step[THREADS], process_of[THREADS];
@@ -251,8 +254,8 @@ static void look(const struct program *program, struct graph *graph, int *place)
 
 		if (place[t] < 0)
 			continue;
-		graph->threads[place[t]] =
-			(struct knot_thread){.waits_for = whom[t] < 0 ? NOBODY : place[whom[t]], .proven = blocked};
+		graph->threads[place[t]] = (struct knot_thread){
+			.waits_for = whom[t] < 0 ? NOBODY : place[whom[t]], .proven = blocked};
 		graph->process_of[place[t]] = program->process_of[t];
 		graph->waits_on[place[t]] = process[t];
 		graph->whole[program->process_of[t]] = true;

@@ -142,8 +142,8 @@ static void what_a_loop_waits_for_decides(void **state)
 		waits(&w, loop, kinds[i].op, kinds[i].on);
 		w.processes[0].queue = true;
 		pass(&w, 600 * SECOND);
-		if (dead(&w) != kinds[i].dies || held(&w, ROW_LOOP_BLOCKED) != kinds[i].held || w.verdicts.ready_ok ||
-			!says(&w.verdicts.ready, kinds[i].ready))
+		if (dead(&w) != kinds[i].dies || held(&w, ROW_LOOP_BLOCKED) != kinds[i].held ||
+			w.verdicts.ready_ok || !says(&w.verdicts.ready, kinds[i].ready))
 			fail_msg("%s: dead %d, held %d", kinds[i].what, dead(&w), held(&w, ROW_LOOP_BLOCKED));
 	}
 }
@@ -164,7 +164,8 @@ static void io_is_not_ready_after_ten_seconds_only(void **state)
 
 static void a_chain_of_owners_leads_to_whom_it_is_up(void **state)
 {
-	uint32_t loop = one_loop(), worker = add_thread(&w, 0, THREAD_WORKER), last = add_thread(&w, 0, THREAD_WORKER);
+	uint32_t loop = one_loop(), worker = add_thread(&w, 0, THREAD_WORKER),
+		 last = add_thread(&w, 0, THREAD_WORKER);
 
 	(void)state;
 	waits(&w, loop, OP_LOCK, WAIT_LOCK);
@@ -717,7 +718,8 @@ static void what_one_of_the_pool_waits_for_decides(void **state)
 			pass(&w, 300 * SECOND);
 			if (w.verdicts.ready_ok || dead(&w) != (set ? pools[i].dies_if_set : pools[i].dies) ||
 				held(&w, ROW_POOL_EXHAUSTED) != pools[i].held)
-				fail_msg("%s, set %d: dead %d, held %d", pools[i].what, set, dead(&w), held(&w, ROW_POOL_EXHAUSTED));
+				fail_msg("%s, set %d: dead %d, held %d", pools[i].what, set, dead(&w),
+					held(&w, ROW_POOL_EXHAUSTED));
 		}
 	}
 }
@@ -834,7 +836,8 @@ static void samples_that_prove_nothing(void **state)
 	assert_true(sample_is_void(&before, &now, TICK));
 	now = (struct sample_clocks){100 * SECOND + TICK, 90 * SECOND + 50 * MS, 7 * SECOND, 2}; /* asleep */
 	assert_true(sample_is_void(&before, &now, TICK));
-	now = (struct sample_clocks){100 * SECOND + TICK, 90 * SECOND + TICK, 7 * SECOND + 41 * MS, 2}; /* stolen */
+	now = (struct sample_clocks){
+		100 * SECOND + TICK, 90 * SECOND + TICK, 7 * SECOND + 41 * MS, 2}; /* stolen */
 	assert_true(sample_is_void(&before, &now, TICK));
 	assert_true(sample_is_void(&before, &before, TICK));
 }
