@@ -76,7 +76,7 @@ static inline uint32_t add_process(struct world *world, enum process_role role)
 	return at;
 }
 
-/* At home, in its wait for events. */
+/* At home. */
 static inline uint32_t add_thread(struct world *world, uint32_t process, enum thread_role role)
 {
 	uint32_t at = world->frame.count++;
@@ -198,9 +198,26 @@ static inline enum held_code held(const struct world *world, enum ladder_row row
 	return found(world, row) ? found(world, row)->held : HELD_NO;
 }
 
+static inline bool says(const struct reason_list *list, enum reason_code code)
+{
+	for (unsigned i = 0; i < list->count; i++) {
+		if (list->items[i].code == code)
+			return true;
+	}
+	return false;
+}
+
 static inline bool dead(const struct world *world)
 {
 	return world->verdicts.verdict == VERDICT_DEAD;
+}
+
+/* A service of one process that is one loop. */
+static inline uint32_t one_loop(struct world *world)
+{
+	world_init(world);
+	add_process(world, PROCESS_MAIN);
+	return add_thread(world, 0, THREAD_LOOP);
 }
 
 #endif
