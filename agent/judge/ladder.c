@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define STARVING_SPAN_NS INT64_C(5000000000)
+
 /* ---- time, and what holds */
 
 bool climb_time_counts(const struct climb *climb, uint32_t process)
@@ -314,6 +316,22 @@ static void learn(struct climb *climb)
 	}
 }
 
+/* Half of a few seconds: it is shown, so it must not come and go with each sample. */
+static void notice_starving(struct climb *climb)
+{
+	struct ladder_whole *whole = &climb->ladder->whole;
+
+	if (!climb->frame->voided) {
+		whole->span += climb->frame->passed;
+		whole->lost += climb->lost;
+	}
+	if (whole->span >= STARVING_SPAN_NS) {
+		whole->starves = whole->lost * 2 >= whole->span;
+		whole->span = whole->lost = 0;
+	}
+	climb->out->starved = whole->starves;
+}
+
 void ladder_step(struct ladder *ladder, const struct ladder_frame *frame, struct ladder_out *out)
 {
 	struct climb climb = {.ladder = ladder, .frame = frame, .out = out};
@@ -328,9 +346,9 @@ void ladder_step(struct ladder *ladder, const struct ladder_frame *frame, struct
 	climb_rungs(&climb, tree);
 	sum_up(&climb, tree);
 	learn(&climb);
-	out->starved = !frame->voided && climb.lost * 2 >= frame->passed && frame->passed > 0;
-	for (unsigned i = 0; i < frame->process_count; i++)
-		out->paused |= climb_held(&climb, i) == HELD_PAUSED;
+	notice_starving(&climb);
+	for (unsigned i = 0; i < out->count; i++)
+		out->paused |= out->findings[i].stand.held == HELD_PAUSED;
 }
 
 /* ---- proofs in a service of many processes */

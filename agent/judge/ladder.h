@@ -170,6 +170,8 @@ struct ladder_whole {
 	uint8_t good, backlog_good;
 	bool due, backlog_due;
 	bool told[ROW_COUNT]; /* the service was dead of it */
+	int64_t span, lost;   /* of the present few seconds, and how much of them was starved away */
+	bool starves;
 };
 
 struct ladder_pool {
