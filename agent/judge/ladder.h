@@ -89,7 +89,7 @@ struct ladder_limits {
 struct ladder_frame {
 	int64_t now;    /* CLOCK_BOOTTIME ns */
 	int64_t passed; /* ns since the step before */
-	bool voided;    /* the sample proves nothing: sample_is_void() */
+	bool voided;    /* the sample proves nothing: judge/sample.h */
 	bool starting, draining;
 	bool outbound; /* some process of the tree has an outbound connection */
 	bool backlog_known,
@@ -211,15 +211,5 @@ bool ladder_proof_counts(const struct ladder_frame *frame, const int32_t *knot_o
 
 /* What a call alone says about its wait. */
 enum wait_on ladder_wait_of(uint32_t op);
-
-/* ---- is a sample worth anything? */
-struct sample_clocks {
-	int64_t boot_ns, monotonic_ns;
-	uint64_t steal_ns; /* of all CPUs; 0 unknown */
-	unsigned cpus;
-};
-
-/* Late by more than 100 ms, the machine slept, or a fifth of it was somebody else's. */
-bool sample_is_void(const struct sample_clocks *before, const struct sample_clocks *now, int64_t period_ns);
 
 #endif

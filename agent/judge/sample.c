@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "judge/ladder.h"
+#include "judge/sample.h"
 
 #define LATE_NS INT64_C(100000000)
 #define APART_NS INT64_C(10000000)

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "judge/sample.h"
 #include "unit/ladder_world.h"
 
 static struct world w;
@@ -176,6 +177,25 @@ static void everybody_at_home_while_work_piles_up(void **state)
 	assert_int_equal(w.out.alarm, ROW_IDLE_WITH_BACKLOG);
 }
 
+static void who_beats_at_home_is_degraded_for_a_backlog_and_never_dead(void **state)
+{
+	uint32_t worker;
+
+	(void)state;
+	world_init(&w);
+	add_process(&w, PROCESS_MAIN);
+	worker = add_thread(&w, 0, THREAD_WORKER);
+	w.frame.backlog_known = true;
+	w.frame.backlog = 100;
+	w.frame.limits.idle_with_backlog = 60 * SECOND;
+	for (int i = 0; i < 300; i++) {
+		goes_home(&w, worker);
+		pass(&w, SECOND);
+		assert_false(dead(&w));
+	}
+	assert_int_equal(level(&w, ROW_IDLE_WITH_BACKLOG), LEVEL_DEGRADED);
+}
+
 static void samples_that_prove_nothing(void **state)
 {
 	const struct sample_clocks before = {100 * SECOND, 90 * SECOND, 7 * SECOND, 2};
@@ -205,6 +225,7 @@ int main(void)
 		cmocka_unit_test(nothing_moves_in_the_whole_tree),
 		cmocka_unit_test(a_tree_that_talks_to_somebody_is_never_dead_of_no_progress),
 		cmocka_unit_test(everybody_at_home_while_work_piles_up),
+		cmocka_unit_test(who_beats_at_home_is_degraded_for_a_backlog_and_never_dead),
 		cmocka_unit_test(samples_that_prove_nothing),
 	};
 
