@@ -60,7 +60,7 @@ struct row_limits row_limits(enum ladder_row row, const struct climb *climb)
 	if (base) {
 		base = base / 100 * (int64_t)stretched[alarms < ALARMS_AT_MOST ? alarms : ALARMS_AT_MOST];
 		out.degraded = lower(rows[row].degraded, base / 4);
-		out.not_ready = lower(rows[row].not_ready, base / 2);
+		out.not_ready = rows[row].not_ready == NEVER ? NEVER : lower(rows[row].not_ready, base / 2);
 	}
 	if (limit)
 		out.dead = base;
