@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Is a sample worth anything? Whoever watches distrusts himself first: what was seen late, or over a gap, proves
- * nothing. Pure.
+ * Is a sample worth anything? Whoever watches distrusts himself first: what was seen late, or over a gap,
+ * proves nothing. Pure.
  */
 #ifndef LS_SAMPLE_H
 #define LS_SAMPLE_H
