@@ -35,6 +35,17 @@ CONSTRUCTOR = set("""openat readlinkat read close socket setsockopt connect recv
 LOADER = {"openat": 1, "read": 1, "newfstatat": 1, "mmap": 3, "mprotect": 1, "close": 1}  # what ld.so needs to load one more library
 
 
+def end(run, main):
+    """Some forget a request that comes while they start their workers (gunicorn 20): it is said again."""
+    for _ in range(3):
+        os.kill(main, signal.SIGTERM)
+        try:
+            return run.wait(8)
+        except AssertionError:
+            continue
+    return run.wait(1)
+
+
 def traced(kind, shim):
     """Started, used once and ended under strace, which runs below `lifesign run` like any part of the service."""
     place = Place()
@@ -47,8 +58,7 @@ def traced(kind, shim):
         tracer = next(pid for pid in [run.pid, *descendants(run.pid)] if comm(pid) == "strace")
         main = children(tracer)[0]
         assert mapped(main) == shim
-        os.kill(main, signal.SIGTERM)
-        run.wait(20)
+        end(run, main)
         with open(path, encoding="utf-8", errors="replace") as f:
             return Trace(f.read())
     finally:
