@@ -16,7 +16,7 @@
 #define TICK (100 * MS)
 
 enum {
-	WORLD_THREADS = 64,
+	WORLD_THREADS = 12,
 	WORLD_PROCESSES = 8,
 	OP_LOCK = 1,
 	OP_COND = 10,
