@@ -19,9 +19,14 @@ class Scene:
     def __init__(self, host, libc, name):
         program = ("shim_forks" if name in FORKS else "shim_moves") + libc
         self.host = host
-        self.process = host.start([f"{SUPPORT}/{program}", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.command = [f"{SUPPORT}/{program}", name]
+        self.begin()
+
+    def begin(self):
+        self.process = self.host.start(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self.process.pid
         self.first = True
+        self.tries = getattr(self, "tries", 0) + 1
 
     def go_on(self):
         self.process.stdin.write(b"\n")
@@ -33,6 +38,11 @@ class Scene:
         line = self.process.stdout.readline().decode().strip()
         said, _, tid = line.rpartition(" ")
         assert said == name, f"{line!r} instead of {name!r}; {self.host.slots()}"
+        if self.first and not is_mapped(int(tid)) and self.tries < 4:
+            self.process.kill()  # a host in Python may need more than the 20 ms that a shim waits for it
+            self.process.wait()
+            self.begin()
+            return self.step(name)
         if self.first:
             assert is_mapped(int(tid))
             self.first = False
