@@ -215,7 +215,7 @@ static void a_record_that_changed_under_the_copy_is_torn(void **state)
 	segment->slots[0].claim = 1;
 	assert_int_equal(view_open(&view, segment->fd), 0);
 	assert_int_equal(pthread_create(&writer, NULL, keep_writing, &segment->slots[0]), 0);
-	for (unsigned i = 0; i < 20000000 && torn < 20; i++) {
+	for (unsigned i = 0; i < 400000000 && torn < 3; i++) { /* on one CPU only a switch in the middle tears */
 		assert_true(view_slot(&view, 0, &record));
 		torn += record.torn;
 	}
@@ -224,7 +224,7 @@ static void a_record_that_changed_under_the_copy_is_torn(void **state)
 	view_slot_again(&view, 0, &record);
 	whole = !record.torn && record.call == record.entries && record.object == record.entries;
 	view_close(&view);
-	assert_true(torn >= 20);
+	assert_true(torn >= 3);
 	assert_true(whole);
 }
 
