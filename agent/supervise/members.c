@@ -248,8 +248,6 @@ static struct member *begin(struct members *members, struct member_claim *claim,
 	if (!member)
 		return NULL;
 	watch_end(members, member);
-	if (member->news.named)
-		announce(member);
 	return member;
 }
 
@@ -359,8 +357,8 @@ void members_tick(struct members *members)
 	for (unsigned m = members->count; m-- > 0;) {
 		struct member *member = members->all[m];
 
-		if (!member->announced && !member->ended && mono - member->began > STAYS_NS)
-			announce(member);
+		if (!member->announced && (member->news.named || (!member->ended && mono - member->began > STAYS_NS)))
+			announce(member); /* not when it joins: it waits for its answer, and a log may be slow */
 		if (member->ended && mono - member->ended > FORGET_NS)
 			forget(members, m);
 	}

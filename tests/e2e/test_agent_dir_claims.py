@@ -218,7 +218,8 @@ def test_a_descriptor_limit_leaves_room_for_answers(place):
     try:
         many = [agent.start(["/bin/sleep", "1000"], service=f"s{i}") for i in range(12)]
         wait_until(lambda: len(agent.names()) == 8, 10, lambda: (agent.names(), agent.said()))
-        assert all(is_mapped(one.pid) for one in many) and all(one.process.poll() is None for one in many)
+        wait_until(lambda: all(is_mapped(one.pid) for one in many), 5)
+        assert all(one.process.poll() is None for one in many)
         assert agent.get("/agent/livez").status == 200 and agent.err().count("cannot join") == 1
     finally:
         agent.close()
@@ -226,10 +227,17 @@ def test_a_descriptor_limit_leaves_room_for_answers(place):
 
 # ---- the supervisor's own life
 
+def is_listed(agent, name):
+    try:
+        with open(f"{agent.dir}/agent.services", encoding="ascii") as services:
+            return any(line.endswith(f" {name}\n") for line in services)
+    except FileNotFoundError:
+        return False
+
+
 def test_an_orderly_end_and_a_new_start_find_all_again(agent, place):
     one = agent.start(redis(), service="a")
     agent.has("a", one.pid)
-    wait_until(lambda: os.path.exists(f"{agent.dir}/agent.services"), 5, agent.said)
     assert agent.stop() == 0 and not os.path.exists(f"{agent.dir}/join")
     following = Agent(place=place, directory=agent.dir)
     try:
@@ -242,7 +250,7 @@ def test_an_orderly_end_and_a_new_start_find_all_again(agent, place):
 def test_without_rights_the_log_says_whom_to_restart(agent, place):
     one = agent.start(redis(), service="a")
     agent.has("a", one.pid)
-    wait_until(lambda: os.path.exists(f"{agent.dir}/agent.services"), 5, agent.said)
+    wait_until(lambda: is_listed(agent, "a"), 5, agent.said)
     os.kill(agent.pid, signal.SIGKILL)
     agent.wait()
     following = Agent(place=place, directory=agent.dir, wrap=["setpriv", "--bounding-set=-sys_admin,-checkpoint_restore"])
@@ -273,8 +281,10 @@ def test_systemd_is_told(place):
 def test_a_second_term_ends_it_at_once(place):
     agent = Agent(place=place, options=["--drain", "60"])
     try:
+        one = agent.start(["/bin/sleep", "1000"], service="s")
+        agent.has("s", one.pid)
         agent.send(signal.SIGTERM)
-        wait_until(lambda: agent.get("/readyz").status == 503, 5, agent.said)
+        wait_until(lambda: "draining" in agent.get("/services/s/readyz").text, 5, agent.said)
         assert agent.process.poll() is None
         agent.send(signal.SIGTERM)
         assert agent.wait(5) == 0
@@ -330,10 +340,16 @@ def test_closed_standard_descriptors_do_no_harm(place):
     try:
         one = agent.start(["/bin/sleep", "1000"], service="s")
         agent.has("s", one.pid)
-        with open(f"{place.path}/log", encoding="utf-8") as log:
-            assert "s has joined" in log.read()
+        wait_until(lambda: "s has joined" in open(f"{place.path}/log", encoding="utf-8").read(), 5)
     finally:
         agent.close()
+
+
+def test_who_is_asked_at_each_start_comes_first_and_nobody_else(agent):
+    one = agent.start(["/bin/sleep", "1000"], service="s")
+    agent.has("s", one.pid)
+    worker = agent.status()["agent"]["pid"]
+    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in (agent.pid, worker, one.pid)] == [-10, 0, 0]
 
 
 # ---- seccomp
