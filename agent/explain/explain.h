@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "explain/blocking.h"
-#include "explain/symbols.h"
+#include "watch/symbols.h"
 #include "watch/evidence.h"
 #include "watch/gates.h"
 #include "watch/sock_diag.h"

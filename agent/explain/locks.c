@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "explain/explain.h"
-#include "explain/futexes.h"
 #include "lifesign/segment.h"
+#include "watch/futexes.h"
 #include "watch/procfs.h"
 
 /* tcbhead_t.self and struct pthread.tid of glibc 2.25 to 2.40 on x86-64; both have to agree before either is

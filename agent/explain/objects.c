@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 #include "explain/explain.h"
-#include "explain/file_locks.h"
+#include "watch/file_locks.h"
 #include "watch/procfs.h"
 
 #ifndef F_OFD_SETLKW

@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "explain/file_locks.h"
-#include "explain/futexes.h"
-#include "explain/symbols.h"
+#include "watch/file_locks.h"
+#include "watch/futexes.h"
+#include "watch/symbols.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

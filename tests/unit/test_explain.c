@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "explain/blocking.h"
-#include "explain/file_locks.h"
-#include "explain/futexes.h"
-#include "explain/symbols.h"
+#include "watch/file_locks.h"
+#include "watch/futexes.h"
+#include "watch/symbols.h"
 
 extern uint64_t explain_marked_word[4];
 uint64_t explain_marked_word[4];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "explain/file_locks.h"
+#include "watch/file_locks.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

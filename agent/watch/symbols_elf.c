@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "explain/symbols.h"
+#include "watch/symbols.h"
 
 enum { SEGMENTS = 128, AT_ONCE = 256 };
 

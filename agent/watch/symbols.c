@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "explain/symbols.h"
+#include "watch/symbols.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "explain/futexes.h"
+#include "watch/futexes.h"
 
 #include <errno.h>
 #include <linux/futex.h>
