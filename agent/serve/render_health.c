@@ -12,19 +12,20 @@
 enum { HEALTH_BYTES = 256 * 1024 };
 
 /* Why not, in codes and free text, for those who may see it. */
-static void write_output(struct json *json, const struct snapshot_answer *answer)
+static void write_output(struct json *json, const struct standing *standing, const struct snapshot_answer *answer)
 {
 	struct buf text;
 
 	buf_start(&text, HEALTH_BYTES);
 	for (unsigned i = 0; i < answer->reason_count; i++) {
 		const struct snapshot_reason *reason = &answer->reasons[i];
+		const char *detail = standing_detail(standing, reason);
 
 		buf_text(&text, i ? "; " : "");
 		buf_text(&text, reason_text(reason->code));
-		if (reason->detail[0])
+		if (detail[0])
 			buf_text(&text, ": ");
-		buf_add(&text, reason->detail, strnlen(reason->detail, sizeof reason->detail));
+		buf_text(&text, detail);
 	}
 	if (text.used && !text.failed) {
 		json_text_within(json, "output", text.data, text.used);
@@ -53,7 +54,7 @@ static void write_state(struct json *json, const struct standing *standing, cons
 	json_text(json, "observedValue", value);
 	end_check(json, status, standing->snapshot->wall);
 	if (request->details && strcmp(status, "pass") != 0)
-		write_output(json, standing_answer(standing, probe));
+		write_output(json, standing, standing_answer(standing, probe));
 	json_object_end(json);
 	json_array_end(json);
 }
@@ -104,9 +105,9 @@ static void write_checks(struct json *json, const struct standing *standing, con
 static void write_root_output(struct json *json, const struct standing *standing)
 {
 	if (!standing->ok[PROBE_LIVEZ])
-		write_output(json, standing_answer(standing, PROBE_LIVEZ));
+		write_output(json, standing, standing_answer(standing, PROBE_LIVEZ));
 	else if (!standing->ok[PROBE_READYZ])
-		write_output(json, standing_answer(standing, PROBE_READYZ));
+		write_output(json, standing, standing_answer(standing, PROBE_READYZ));
 }
 
 void render_health(struct reply *reply, const struct standing *standing, const struct request *request,

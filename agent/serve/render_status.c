@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "serve/self.h"
@@ -61,7 +62,7 @@ static void write_link(struct json *json, const struct snapshot_link *link, cons
 	json_text(json, "op", link->op);
 	(void)snprintf(address, sizeof address, "0x%" PRIx64, link->object);
 	json_text(json, "object", link->object && request->details ? address : NULL);
-	json_null(json, "symbol");
+	write_detail(json, request, "symbol", link->symbol, sizeof link->symbol);
 	if (link->owner)
 		json_int(json, "owner", link->owner);
 	else
@@ -85,14 +86,15 @@ static void write_reason(struct json *json, const struct standing *standing, con
 	const struct snapshot_reason *reason)
 {
 	static const struct snapshot_chain none;
+	const char *detail = standing_detail(standing, reason);
 
 	json_object(json, NULL);
 	json_text(json, "code", reason_text(reason->code));
 	write_since(json, standing, "since_seconds", reason->since);
 	json_text(json, "held", held_text(reason->held));
 	write_nulls(json, (const char *const[]){"dependency", "root", NULL});
-	write_detail(json, request, "detail", reason->detail, sizeof reason->detail);
-	write_chain(json, standing->snapshot->chain.code == reason->code ? &standing->snapshot->chain : &none, request);
+	write_detail(json, request, "detail", detail, strlen(detail));
+	write_chain(json, standing->snapshot->chain.code == reason->code || standing->snapshot->chain.also == reason->code ? &standing->snapshot->chain : &none, request);
 	json_object_end(json);
 }
 

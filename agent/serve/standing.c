@@ -68,6 +68,13 @@ const struct snapshot_answer *standing_answer(const struct standing *standing, e
 	return probe == PROBE_READYZ ? &standing->snapshot->ready : &standing->snapshot->startup;
 }
 
+const char *standing_detail(const struct standing *standing, const struct snapshot_reason *reason)
+{
+	const struct snapshot_chain *chain = &standing->snapshot->chain;
+
+	return chain->code == reason->code && chain->words[0] ? chain->words : reason->detail;
+}
+
 enum reason_code probe_find_check(enum probe probe, const char *name)
 {
 	for (enum reason_code code = REASON_NONE + 1; code < REASON_COUNT; code++)

@@ -41,6 +41,9 @@ const char *probe_label(enum probe probe); /* "live" */
 bool probe_has_check(enum probe probe, enum reason_code code);
 const struct snapshot_answer *standing_answer(const struct standing *standing, enum probe probe);
 
+/* The free text of a reason; empty: it has none. */
+const char *standing_detail(const struct standing *standing, const struct snapshot_reason *reason);
+
 /* REASON_NONE when that text is no check of the probe. */
 enum reason_code probe_find_check(enum probe probe, const char *name);
 

@@ -27,6 +27,8 @@ enum {
 	SNAPSHOT_EXE = 64,
 	SNAPSHOT_RENDERED = 32,
 	SNAPSHOT_LINKS = 16,
+	SNAPSHOT_SYMBOL = 112,
+	SNAPSHOT_WORDS = 1024,
 	SNAPSHOT_STUCK = 64
 };
 
@@ -43,9 +45,11 @@ struct snapshot_reason {
 struct snapshot_link {
 	pid_t tid;
 	char name[16];
-	const char *op;  /* static */
+	const char *op;  /* static; NULL: in none that the shim sees */
+	const char *what; /* static: what kind of thing `object` is, in words */
 	uint64_t object; /* address of the lock, 0 = null */
 	pid_t owner;     /* tid, 0 = null */
+	char symbol[SNAPSHOT_SYMBOL]; /* "journal, app+0x20c0": where `object` is; empty = null */
 };
 
 /* What a deadlock or an orphaned lock is made of: the worst one there is. */
@@ -55,6 +59,7 @@ struct snapshot_chain {
 	unsigned link_count;
 	pid_t stuck[SNAPSHOT_STUCK]; /* members first, then who waits behind them */
 	unsigned stuck_count;
+	char words[SNAPSHOT_WORDS]; /* the same for people: the detail of those reasons */
 };
 
 struct snapshot_answer {

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "judge/calls.h"
 
-enum { LINK_WORDS = 128 };
+enum { OWNER_WORDS = 64 };
 
 /* One that counts before one that does not, then the one with most threads. NULL: none. */
 static const struct knot *worst(const struct proofs *proofs)
@@ -30,6 +30,13 @@ static const struct slot_now *slot_at(const struct service *service, int32_t at)
 	return &service->slots.now[service->slots.order[at]];
 }
 
+static const char *kind_of(const char *op)
+{
+	if (strstr(op, "rwlock"))
+		return "read-write lock";
+	return strstr(op, "join") ? "thread" : "mutex";
+}
+
 static void fill_link(struct snapshot_link *link, const struct service *service, int32_t at)
 {
 	const struct slot_now *slot = slot_at(service, at);
@@ -37,6 +44,9 @@ static void fill_link(struct snapshot_link *link, const struct service *service,
 
 	*link = (struct snapshot_link){.tid = slot->record.tid, .op = call_info((uint32_t)(track->call & CALL_OP_MASK))->name,
 		.object = slot->proof.object, .owner = slot->proof.owner};
+	link->what = kind_of(link->op);
+	(void)snprintf(link->symbol, sizeof(link->symbol), "%s",
+		naming_of(&service->naming, service->tree.rows[slot->row].pid, slot->proof.object));
 	memcpy(link->name, slot->name, sizeof(link->name));
 }
 
@@ -74,13 +84,6 @@ static void fill_stuck(struct snapshot_chain *chain, const struct service *servi
 
 /* ---- words */
 
-static const char *kind_of(const char *op)
-{
-	if (strstr(op, "rwlock"))
-		return "read-write lock";
-	return strstr(op, "join") ? "the end of thread" : "mutex";
-}
-
 static size_t put_name(const struct snapshot_link *links, unsigned count, pid_t tid, char *out, size_t bytes)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -90,24 +93,32 @@ static size_t put_name(const struct snapshot_link *links, unsigned count, pid_t 
 	return (size_t)snprintf(out, bytes, "thread %d", tid);
 }
 
-/* "worker-3 (17) waits for mutex 0x5580 held by worker-4 (18)" */
+/* "mutex 0x5580 (journal, app+0x20c0)" */
+static size_t put_object(const struct snapshot_link *link, char *out, size_t bytes)
+{
+	return (size_t)snprintf(out, bytes, "%s 0x%" PRIx64 "%s%s%s", link->what, link->object, link->symbol[0] ? " (" : "",
+		link->symbol, link->symbol[0] ? ")" : "");
+}
+
+/* "worker-3 (17) waits for mutex 0x5580 (journal, app+0x20c0) held by worker-4 (18)" */
 static size_t put_link(const struct snapshot_chain *chain, unsigned at, char *out, size_t bytes)
 {
 	const struct snapshot_link *link = &chain->links[at];
-	char owner[LINK_WORDS];
-	bool join = strstr(link->op, "join") != NULL;
+	char owner[OWNER_WORDS], object[SNAPSHOT_SYMBOL + 64];
+	bool join = strcmp(link->what, "thread") == 0;
 
 	(void)put_name(chain->links, chain->link_count, link->owner, owner, sizeof(owner));
-	if (join)
-		return (size_t)snprintf(out, bytes, "%s%.15s (%d) waits for the end of %s", at ? ", which is: " : "", link->name, link->tid, owner);
+	(void)put_object(link, object, sizeof(object));
 	if (at)
-		return (size_t)snprintf(out, bytes, ", which waits for %s 0x%" PRIx64 " held by %s", kind_of(link->op), link->object, owner);
-	return (size_t)snprintf(out, bytes, "%.15s (%d) waits for %s 0x%" PRIx64 " held by %s", link->name, link->tid, kind_of(link->op),
-		link->object, owner);
+		return (size_t)snprintf(out, bytes, ", which waits for %s%s%s", join ? "the end of " : object, join ? "" : " held by ",
+			owner);
+	return (size_t)snprintf(out, bytes, "%.15s (%d) waits for %s%s%s", link->name, link->tid, join ? "the end of " : object,
+		join ? "" : " held by ", owner);
 }
 
 static void put_words(const struct snapshot_chain *chain, const struct knot *knot, char *out, size_t bytes)
 {
+	unsigned behind = knot->behind - (knot->length ? 0 : 1); /* of an orphaned lock the first is told already */
 	size_t used = 0;
 
 	for (unsigned i = 0; i < chain->link_count && used < bytes; i++)
@@ -116,39 +127,27 @@ static void put_words(const struct snapshot_chain *chain, const struct knot *kno
 		used += (size_t)snprintf(out + used, bytes - used, ", which has ended without unlocking it");
 	if (knot->length > chain->link_count && used < bytes)
 		used += (size_t)snprintf(out + used, bytes - used, ", and so on: %u threads in all", knot->length);
-	if (knot->behind > (knot->length ? 0 : 1U) && used < bytes)
-		(void)snprintf(out + used, bytes - used, "; %u more wait behind", knot->behind - (knot->length ? 0 : 1));
+	if (behind > 0 && used < bytes)
+		(void)snprintf(out + used, bytes - used, "; %u thread%s behind %s", behind, behind == 1 ? " waits" : "s wait",
+			knot->length == 1 || !knot->length ? "it" : "them");
 }
 
-static void put_detail(struct snapshot_answer *answer, enum reason_code code, const char *words)
-{
-	for (unsigned i = 0; i < answer->reason_count; i++) {
-		if (answer->reasons[i].code == code)
-			(void)snprintf(answer->reasons[i].detail, sizeof(answer->reasons[i].detail), "%s", words);
-	}
-}
-
-static void describe(struct snapshot_chain *chain, const struct service *service, const struct knot *knot, char *words, size_t bytes)
+static void describe(struct snapshot_chain *chain, const struct service *service, const struct knot *knot)
 {
 	*chain = (struct snapshot_chain){.code = knot->length ? REASON_DEADLOCK : REASON_ORPHANED_LOCK};
 	fill_links(chain, service, knot);
 	fill_stuck(chain, service, (int32_t)(knot - service->proofs.knots));
-	words[0] = '\0';
-	put_words(chain, knot, words, bytes);
+	put_words(chain, knot, chain->words, sizeof(chain->words));
 }
 
 void chain_fill(struct snapshot *out, const struct service *service)
 {
 	const struct knot *knot = worst(&service->proofs);
-	char words[SNAPSHOT_DETAIL];
 
 	for (unsigned i = 0; i < service->proofs.knot_count; i++)
 		out->workers.stuck += service->proofs.knots[i].length + service->proofs.knots[i].behind;
-	if (!knot)
-		return;
-	describe(&out->chain, service, knot, words, sizeof(words));
-	put_detail(&out->live, out->chain.code, words);
-	put_detail(&out->ready, out->chain.code, words);
+	if (knot)
+		describe(&out->chain, service, knot);
 }
 
 void chain_words(const struct service *service, char *out, size_t bytes)
@@ -157,21 +156,43 @@ void chain_words(const struct service *service, char *out, size_t bytes)
 	struct snapshot_chain chain;
 
 	out[0] = '\0';
-	if (knot)
-		describe(&chain, service, knot, out, bytes);
+	if (!knot)
+		return;
+	describe(&chain, service, knot);
+	(void)snprintf(out, bytes, "%s", chain.words);
 }
 
-void chain_tell(struct service *service)
+/* The locks in the chain; a thread that is waited for has no name of this kind. */
+static void ask_names(struct service *service, const struct knot *knot, int64_t now)
+{
+	struct naming_object objects[SNAPSHOT_LINKS];
+	unsigned count = 0, length = knot->length ? knot->length : 1;
+	int32_t at = knot->first;
+
+	for (unsigned i = 0; i < length && i < SNAPSHOT_LINKS && at >= 0; i++) {
+		const struct slot_now *slot = slot_at(service, at);
+
+		if (call_info((uint32_t)(slot->record.call & CALL_OP_MASK))->class != CLASS_JOIN)
+			objects[count++] = (struct naming_object){tree_target(&service->tree.rows[slot->row]), slot->proof.object};
+		at = proofs_next(&service->proofs, at);
+	}
+	naming_ask(&service->naming, objects, count, now);
+}
+
+void chain_tell(struct service *service, int64_t now)
 {
 	const struct knot *knot = worst(&service->proofs);
 	struct snapshot_chain chain;
-	char words[1024];
 
-	if (!knot)
+	service->changed |= naming_follow(&service->naming, now);
+	if (!knot) {
 		service->told_first = 0;
-	if (!knot || service->told_first == slot_at(service, knot->first)->record.tid)
 		return;
-	describe(&chain, service, knot, words, sizeof(words));
+	}
+	ask_names(service, knot, now);
+	if (service->told_first == slot_at(service, knot->first)->record.tid || !naming_is_settled(&service->naming, now))
+		return;
+	describe(&chain, service, knot);
 	service->told_first = slot_at(service, knot->first)->record.tid;
-	log_event(LOG_LEVEL_WARN, "proof", "%s: %s", reason_text(chain.code), words);
+	log_event(LOG_LEVEL_WARN, "proof", "%s: %s", reason_text(chain.code), chain.words);
 }

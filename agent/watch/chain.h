@@ -14,7 +14,7 @@ void chain_fill(struct snapshot *out, const struct service *service);
 /* The words of the worst knot; empty when there is none. */
 void chain_words(const struct service *service, char *out, size_t bytes);
 
-/* Logs the words when a proof has newly come to count; once each. */
-void chain_tell(struct service *service);
+/* Once a tick: has the locks of a new proof named, and logs its words when they are, or after a moment; once each. */
+void chain_tell(struct service *service, int64_t now);
 
 #endif

@@ -60,11 +60,16 @@ static void tell(const struct answer *answer, bool ok, enum reason_code reason)
 	log_emit(&line);
 }
 
-/* The agent of `run` lives in the container of its service. Of an end the exit status tells, and it may be a good one. */
-static void leave_note(const struct service *service, enum reason_code reason)
+/* The agent of `run` lives in the container of its service. Of an end the exit status tells, and it may be a good one.
+ * The names of its locks may be known a moment later. */
+static void leave_note(struct service *service)
 {
+	enum reason_code reason = service->note_due;
 	char words[768];
 
+	if (reason == REASON_NONE || !naming_is_settled(&service->naming, clock_boot_ns()))
+		return;
+	service->note_due = REASON_NONE;
 	if (service->common->setup->many || reason == REASON_EXITED)
 		return;
 	chain_words(service, words, sizeof(words));
@@ -85,7 +90,7 @@ static bool follow_one(struct service *service, unsigned index, uint32_t *was, b
 		return true; /* an end that was asked for is no news */
 	tell(answer, ok, reason);
 	if (answer->what == EVENT_LIVE && !ok)
-		leave_note(service, reason);
+		service->note_due = reason;
 	return true;
 }
 
@@ -103,5 +108,6 @@ bool history_follow(struct service *service)
 	changed |= follow_one(service, 0, &core->live_was_ok, now->live_ok, &now->live);
 	changed |= follow_one(service, 2, &core->startup_was_ok, now->startup_ok, &now->startup);
 	changed |= follow_one(service, 1, &core->ready_was_ok, now->ready_ok, &now->ready);
+	leave_note(service);
 	return changed;
 }

@@ -138,3 +138,8 @@ void reach_stop(void)
 		readers[i].used = false;
 	}
 }
+
+void reach_forget(void)
+{
+	memset(readers, 0, sizeof(readers));
+}

@@ -42,4 +42,7 @@ int reach_sockets(const struct reach_target *target, struct reach_socket *socket
 /* Ends all readers. */
 void reach_stop(void);
 
+/* In a child of the one that asked: its readers are left to it. */
+void reach_forget(void);
+
 #endif

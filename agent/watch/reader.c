@@ -115,7 +115,7 @@ static bool become(uid_t uid, gid_t gid)
 	return uid == geteuid() || syscall(SYS_setresuid, uid, uid, uid) == 0;
 }
 
-static void close_other_fds(int keep)
+void reader_close_others(int keep)
 {
 	if (keep > 3)
 		(void)syscall(SYS_close_range, 3, keep - 1, 0); /* kernels before 5.9: they stay open, harmless */
@@ -154,7 +154,7 @@ int reader_start(uid_t uid, gid_t gid, pid_t *pid)
 		return -error;
 	}
 	if (*pid == 0) {
-		close_other_fds(fds[1]);
+		reader_close_others(fds[1]);
 		(void)prctl(PR_SET_NAME, "lifesign-reader");
 		if (!become(uid, gid) || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 			_exit(1);

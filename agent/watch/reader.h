@@ -31,4 +31,7 @@ int reader_start(uid_t uid, gid_t gid, pid_t *pid);
 /* Asks a reader; it has 50 ms. -EPIPE: it is of no use any more, end it. */
 ssize_t reader_ask(int fd, const struct reader_question *question, void *buffer);
 
+/* For a child that is forked without exec: closes all descriptors but the first three and this one. */
+void reader_close_others(int keep);
+
 #endif

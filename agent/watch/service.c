@@ -93,6 +93,7 @@ void service_stop(struct service *service)
 	tree_end(&service->tree);
 	listeners_end(&service->listeners);
 	proofs_end(&service->proofs);
+	naming_end(&service->naming);
 	notebook_close(&service->notebook);
 }
 
@@ -233,7 +234,7 @@ void service_look(struct service *service, struct suspects_budget *left, int64_t
 		proofs_look(&service->proofs, &service->slots, &service->tree, now, &left->proofs);
 	}
 	facts_judge(service, now);
-	chain_tell(service);
+	chain_tell(service, now);
 	service->changed |= history_follow(service);
 }
 

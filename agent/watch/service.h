@@ -15,6 +15,7 @@
 #include "base/child.h"
 #include "watch/gates.h"
 #include "watch/listeners.h"
+#include "watch/naming.h"
 #include "watch/notebook.h"
 #include "watch/port.h"
 #include "watch/proofs.h"
@@ -53,6 +54,8 @@ struct service {
 	/* when facts were first seen; 0 = they do not hold (CLOCK_BOOTTIME ns) */
 	int64_t deadlock, orphaned_lock;
 	pid_t told_first; /* the first thread of the proof that was logged, 0 = none stands */
+	struct naming naming;
+	enum reason_code note_due; /* of the death that a note is still to be left of */
 	int64_t exited, suspended, frozen, core_dump, traced, main_waiting;
 	/* usage of the service, from the last pass over its processes */
 	uint32_t open_fds;

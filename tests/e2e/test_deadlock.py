@@ -51,7 +51,8 @@ def test_found_with_its_chain(run, place, scene):
         assert owners == tids[1:] + tids[:1]
     assert started.get("/readyz").status == 503
     assert status["workers"]["stuck"] >= length
-    assert is_mapped(main) and code in started.err() and reason["detail"].split(";")[0][:40] in started.err()
+    said = wait_until(lambda: f"lifesign: {code}: " in started.err() and started.err(), 5, started.said)
+    assert is_mapped(main) and reason["detail"].split(" (")[0] in said
     shown = call("status", "--dir", started.dir)
     assert shown.returncode == 1 and code in shown.stdout
     holds_for(lambda: started.get("/livez").status == 503, 1)
@@ -85,6 +86,7 @@ def test_a_container_says_why_it_was_killed(run):
     finally:
         os.unlink(place)
     assert said.startswith("lifesign: svc is dead (deadlock): ") and said.count("waits for mutex") == 2 and said.endswith("\n")
+    assert "(journal, explain_waits+0x" in said and "(accounts, explain_waits+0x" in said
 
 
 def test_the_next_agent_finds_it_again(run):
