@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TLS runs over two memory buffers, so that every byte goes through attempt_send and attempt_receive: their
+ * deadline is the only one, and OpenSSL never touches the descriptor.
+ */
+#include "probe/stream.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+bool stream_hung_up(int fd)
+{
+	struct pollfd now = {.fd = fd, .events = POLLRDHUP};
+
+	return fd >= 0 && poll(&now, 1, 0) > 0 && (now.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
+}
+
+bool stream_open(struct stream *stream, struct attempt *attempt, unsigned port, const char *path)
+{
+	*stream = STREAM_NONE;
+	stream->fd = path ? attempt_connect_unix(attempt, path)
+			  : attempt_connect(attempt, attempt->of->at.host, port);
+	return stream->fd >= 0;
+}
+
+void stream_close(struct stream *stream, struct attempt *attempt)
+{
+	if (attempt)
+		attempt_hold(attempt, -1);
+	SSL_free(stream->tls); /* and its buffers */
+	if (stream->fd >= 0)
+		close(stream->fd);
+	*stream = STREAM_NONE;
+}
+
+/* ---- TLS */
+
+static bool fail_tls(struct attempt *attempt, const SSL *tls, const char *doing)
+{
+	long verified = tls && attempt->of->tls_verify ? SSL_get_verify_result(tls) : X509_V_OK;
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	ERR_clear_error();
+	if (verified != X509_V_OK)
+		return attempt_fail(
+			attempt, PROBE_TLS_ERROR, "certificate: %s", X509_verify_cert_error_string(verified));
+	return attempt_fail(attempt, PROBE_TLS_ERROR, "%s: %s", doing, reason ? reason : "it hung up");
+}
+
+/* Where distributions keep their authorities, when OpenSSL was built for another one. */
+static void trust_system(SSL_CTX *context)
+{
+	static const char *const files[] = {"/etc/ssl/certs/ca-certificates.crt",
+		"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem"};
+
+	(void)SSL_CTX_set_default_verify_paths(context); /* SSL_CERT_FILE, SSL_CERT_DIR too */
+	if (access(X509_get_default_cert_file(), R_OK) == 0 || access(X509_get_default_cert_dir(), R_OK) == 0)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (SSL_CTX_load_verify_file(context, files[i]) == 1)
+			return;
+}
+
+static bool set_files(SSL_CTX *context, struct attempt *attempt)
+{
+	const struct dependency *of = attempt->of;
+	const char *key = *of->key_file ? of->key_file : of->cert_file;
+
+	if (!*of->ca_file)
+		trust_system(context);
+	else if (SSL_CTX_load_verify_file(context, of->ca_file) != 1)
+		return attempt_fail(attempt, PROBE_INTERNAL, "caFile %s cannot be used", of->ca_file);
+	if (!*of->cert_file)
+		return true;
+	if (SSL_CTX_use_certificate_chain_file(context, of->cert_file) != 1)
+		return attempt_fail(attempt, PROBE_INTERNAL, "certFile %s cannot be used", of->cert_file);
+	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
+		return attempt_fail(attempt, PROBE_INTERNAL, "keyFile %s cannot be used", key);
+	return true;
+}
+
+static bool is_address(const char *host)
+{
+	struct in6_addr room;
+
+	return inet_pton(AF_INET, host, &room) == 1 || inet_pton(AF_INET6, host, &room) == 1;
+}
+
+static bool set_peer(SSL *tls, const struct dependency *of)
+{
+	const char *host = of->at.host;
+
+	SSL_set_verify(tls, of->tls_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	if (!*host)
+		return true;
+	if (is_address(host))
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host) == 1;
+	return SSL_set1_host(tls, host) == 1 && SSL_set_tlsext_host_name(tls, host) == 1;
+}
+
+static SSL *make_tls(struct attempt *attempt)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	SSL *tls = NULL;
+
+	if (context && SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
+		set_files(context, attempt))
+		tls = SSL_new(context);
+	SSL_CTX_free(context); /* tls keeps its own reference */
+	if (!tls || !in || !out || !set_peer(tls, attempt->of)) {
+		SSL_free(tls);
+		BIO_free(in);
+		BIO_free(out);
+		ERR_clear_error();
+		(void)attempt_fail(attempt, PROBE_INTERNAL, "TLS cannot be set up");
+		return NULL;
+	}
+	SSL_set_bio(tls, in, out); /* owns both */
+	SSL_set_connect_state(tls);
+	return tls;
+}
+
+/* Sends what TLS has written so far. */
+static bool flush(struct stream *stream, struct attempt *attempt)
+{
+	char *bytes;
+	BIO *out = SSL_get_wbio(stream->tls);
+	long count = BIO_get_mem_data(out, &bytes);
+	bool sent = count <= 0 || attempt_send(attempt, stream->fd, bytes, (size_t)count);
+
+	(void)BIO_reset(out); /* memory only */
+	return sent;
+}
+
+/* One answer of the network for TLS to read: > 0, 0 end of file, -1 after it has failed. */
+static long feed(struct stream *stream, struct attempt *attempt)
+{
+	char bytes[16384];
+	long got = attempt_receive(attempt, stream->fd, bytes, sizeof(bytes));
+
+	if (got > 0 && BIO_write(SSL_get_rbio(stream->tls), bytes, (int)got) != got) {
+		(void)attempt_fail(attempt, PROBE_INTERNAL, "out of memory");
+		return -1;
+	}
+	return got;
+}
+
+bool stream_secure(struct stream *stream, struct attempt *attempt)
+{
+	attempt_phase(attempt, PHASE_TLS);
+	ERR_clear_error();
+	stream->tls = make_tls(attempt);
+	while (stream->tls) {
+		int done = SSL_do_handshake(stream->tls), why = SSL_get_error(stream->tls, done);
+		long got;
+
+		if (done == 1)
+			return flush(stream, attempt);
+		if (why != SSL_ERROR_WANT_READ) {
+			(void)flush(stream, attempt); /* the alert that says why */
+			return fail_tls(attempt, stream->tls, "handshake");
+		}
+		if (!flush(stream, attempt) || (got = feed(stream, attempt)) < 0)
+			return false;
+		if (got == 0)
+			return fail_tls(attempt, NULL, "handshake");
+	}
+	return false;
+}
+
+bool stream_send(struct stream *stream, struct attempt *attempt, const void *bytes, size_t count)
+{
+	if (!stream->tls)
+		return attempt_send(attempt, stream->fd, bytes, count);
+	ERR_clear_error();
+	if (count && SSL_write(stream->tls, bytes, (int)count) <= 0) /* memory takes all at once */
+		return fail_tls(attempt, stream->tls, "sending");
+	return flush(stream, attempt);
+}
+
+static long receive_tls(struct stream *stream, struct attempt *attempt, void *bytes, size_t room)
+{
+	for (;;) {
+		int got, why;
+		long fed;
+
+		ERR_clear_error();
+		got = SSL_read(stream->tls, bytes, (int)room);
+		if (got > 0)
+			return got;
+		why = SSL_get_error(stream->tls, got);
+		if (why == SSL_ERROR_ZERO_RETURN)
+			return 0;
+		if (why != SSL_ERROR_WANT_READ)
+			return fail_tls(attempt, stream->tls, "receiving") ? 0 : -1;
+		if (!flush(stream, attempt) || (fed = feed(stream, attempt)) < 0)
+			return -1;
+		if (fed == 0)
+			return 0;
+	}
+}
+
+long stream_receive(struct stream *stream, struct attempt *attempt, void *bytes, size_t room)
+{
+	return stream->tls ? receive_tls(stream, attempt, bytes, room)
+			   : attempt_receive(attempt, stream->fd, bytes, room);
+}
