@@ -66,6 +66,7 @@ struct ladder_look {
 struct ladder_process;
 struct ladder_process_look {
 	uint64_t start;               /* identity: another value is another process */
+	uint32_t pid;                 /* for recordings: with `start`, whose `state` it is */
 	struct ladder_process *state; /* what the ladder keeps of it */
 	enum process_role role;
 	bool covered;              /* its threads are seen */
@@ -208,6 +209,10 @@ void ladder_tell(const struct ladder_out *found, bool observe, int64_t now, stru
 /* A proven knot (judge/knots.h; `knot_of` by position in `order`) that is critical: does it make the service
  * dead, or one worker of many? After a ladder_step() with the same frame. */
 bool ladder_proof_counts(const struct ladder_frame *frame, const int32_t *knot_of, int32_t knot);
+
+/* The code of a row, and what so many false alarms make of its limit, in percent. */
+enum reason_code ladder_code(enum ladder_row row);
+unsigned ladder_stretch(uint32_t alarms);
 
 /* What a call alone says about its wait. */
 enum wait_on ladder_wait_of(uint32_t op);

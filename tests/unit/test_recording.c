@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A recording is judged again as it was judged at first; what is lost or wrong in it costs a record alone. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/replay.h"
+#include "unit/ladder_histories.h"
+#include "watch/recorder.h"
+
+enum { FILE_BYTES = 64 << 20, HISTORIES = 150 };
+
+static struct world world;
+static struct replay replay;
+static unsigned char *file, room[1 << 16];
+static size_t used;
+
+static struct recording_state writer;
+
+static void make_state(struct recording_state *state)
+{
+	static struct ladder_look looks[WORLD_THREADS];
+	static uint32_t order[WORLD_THREADS], seen[WORLD_THREADS];
+	static struct ladder_process_look processes[WORLD_PROCESSES];
+	static struct knot_thread threads[WORLD_THREADS];
+
+	*state = (struct recording_state){.looks = looks,
+		.order = order,
+		.seen = seen,
+		.processes = processes,
+		.threads = threads,
+		.max_looks = WORLD_THREADS,
+		.max_processes = WORLD_PROCESSES};
+}
+
+static void append(enum recording_kind kind, size_t bytes)
+{
+	struct recording_head head = {.magic = RECORDING_MAGIC,
+		.bytes = (uint32_t)bytes,
+		.check = recording_check(kind, room, bytes),
+		.kind = kind};
+
+	assert_true(bytes || kind == RECORD_END);
+	assert_true(used + sizeof(head) + bytes <= FILE_BYTES);
+	memcpy(file + used, &head, sizeof(head));
+	memcpy(file + used + sizeof(head), room, bytes);
+	used += sizeof(head) + bytes;
+}
+
+static void begin_recording(void)
+{
+	const struct recording_begin said = {.boot = world.frame.now, .name = "orders"};
+
+	writer.follows = false;
+	append(RECORD_BEGIN, recording_write_begin(&said, room, sizeof(room)));
+}
+
+/* Whoever stands in a lock stands there for ever. */
+static unsigned find_knots(struct knot_thread threads[WORLD_THREADS], struct knot knots[RECORDING_KNOTS])
+{
+	int32_t of[WORLD_THREADS], seen[WORLD_THREADS];
+	uint32_t size[WORLD_THREADS + 1], stuck[WORLD_THREADS + 1];
+
+	for (unsigned i = 0; i < world.frame.count; i++) {
+		const struct ladder_look *look = &world.looks[i];
+
+		threads[i] = (struct knot_thread){.waits_for = look->waits_for,
+			.proven = look->op == OP_LOCK,
+			.orphan = look->op == OP_LOCK && look->waits_for < 0,
+			.critical = look->role == THREAD_LOOP,
+			.object = look->object,
+			.pool = look->pool % (world.frame.count + 1)};
+	}
+	return knots_find(threads, world.frame.count, &(struct knots_room){of, seen, size, stuck}, knots,
+		RECORDING_KNOTS);
+}
+
+/* One tick of the world, judged and recorded; without a step of the ladder when nobody asks for one. */
+static void note(bool step)
+{
+	struct service_facts facts = {
+		.now = world.frame.now, .covered = true, .startup = STARTUP_DONE, .observe = world.observe};
+	struct knot_thread threads[WORLD_THREADS];
+	struct knot knots[RECORDING_KNOTS];
+	struct verdicts verdicts;
+	struct recording_tick tick = {.frame = step ? &world.frame : NULL,
+		.learned = &world.ladder.learned,
+		.threads = threads,
+		.thread_count = world.frame.count,
+		.knots = knots,
+		.facts = &facts,
+		.verdicts = &verdicts};
+
+	tick.knot_count = find_knots(threads, knots);
+	facts.deadlock = tick.knot_count ? world.frame.now : 0;
+	verdict_judge(&facts, &verdicts);
+	if (step)
+		ladder_tell(&world.out, world.observe, world.frame.now, &verdicts);
+	append(RECORD_TICK, recording_write_tick(&writer, 0, &tick, room, sizeof(room)));
+}
+
+static void record_history(void)
+{
+	begin(&world);
+	for (unsigned i = 0; i < world.frame.process_count; i++)
+		world.processes[i].pid = 100 + i;
+	begin_recording();
+	for (unsigned step = 0; step < STEPS; step++) {
+		bool asked = !one_in(8);
+
+		change(&world);
+		if (asked)
+			tick(&world);
+		else
+			world.frame.now += TICK;
+		note(asked);
+	}
+}
+
+static void judge_again(void)
+{
+	replay_end(&replay);
+	replay = (struct replay){.max_looks = WORLD_THREADS, .max_processes = WORLD_PROCESSES};
+	replay_feed(&replay, file, used);
+}
+
+static int prepare(void **state)
+{
+	(void)state;
+	used = 0;
+	seed = 42;
+	make_state(&writer);
+	return 0;
+}
+
+static void what_was_judged_is_judged_the_same_again(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < HISTORIES; i++)
+		record_history();
+	judge_again();
+	assert_int_equal(replay.begins, HISTORIES);
+	assert_int_equal(replay.compared, HISTORIES * STEPS);
+	assert_int_equal(replay.wrong + replay.gaps + replay.torn, 0);
+	assert_true(replay.deaths > 10 && replay.frames > replay.ticks / 2);
+	print_message(
+		"%u ticks, %zu bytes a tick, %u deaths\n", replay.ticks, used / replay.ticks, replay.deaths);
+}
+
+static void another_judgement_is_found(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		record_history();
+	for (unsigned i = 0; i < 10; i++) { /* one that lied */
+		record_history();
+		world.observe = true;
+		note(true);
+		world.observe = false;
+	}
+	judge_again();
+	assert_int_equal(replay.wrong, 0); /* the fact that it only observed is part of what was seen */
+	world.out.count = 1;
+	world.out.findings[0] = (struct ladder_finding){ROW_NO_PROGRESS, {.level = LEVEL_DEAD, .thread = 0}};
+	note(true);
+	judge_again();
+	assert_int_equal(replay.wrong, 1);
+}
+
+static void after_a_gap_nothing_is_compared_until_it_begins_again(void **state)
+{
+	unsigned char *body;
+	size_t before;
+
+	(void)state;
+	record_history();
+	writer.follows = false;
+	change(&world);
+	tick(&world);
+	note(true);
+	record_history();
+	judge_again();
+	assert_int_equal(replay.gaps, 1);
+	assert_int_equal(replay.compared, 2 * STEPS);
+	assert_int_equal(replay.wrong + replay.torn, 0);
+	before = used;
+	record_history();
+	body = file + before + (used - before) / 2;
+	*body ^= 0x10; /* one record does not check: what follows it cannot be understood */
+	record_history();
+	judge_again();
+	assert_true(replay.torn >= 1 && replay.compared > 3 * STEPS && replay.compared < 4 * STEPS);
+	assert_int_equal(replay.begins, 4);
+}
+
+static void a_torn_record_costs_itself_alone(void **state)
+{
+	(void)state;
+	record_history();
+	used -= 7; /* killed while it wrote; the next agent goes on behind it */
+	record_history();
+	used -= 3;
+	judge_again();
+	assert_int_equal(replay.begins, 2);
+	assert_int_equal(replay.ticks, 2 * STEPS - 2);
+	assert_int_equal(replay.wrong, 0);
+	assert_int_equal(replay.torn, 2);
+}
+
+/* The names of fields stand in the beginning: one that nobody knows any more is passed over. */
+static void fields_may_come_and_go(void **state)
+{
+	struct recording_head head;
+	unsigned char *name;
+
+	(void)state;
+	record_history();
+	name = memmem(file, used, "backlog_falls", 13);
+	assert_non_null(name);
+	memcpy(name, "backlog_gone_", 13);
+	memcpy(&head, file, sizeof(head));
+	head.check = recording_check(head.kind, file + sizeof(head), head.bytes);
+	memcpy(file, &head, sizeof(head));
+	judge_again();
+	assert_int_equal(replay.begins, 1);
+	assert_int_equal(replay.ticks, STEPS);
+	assert_int_equal(replay.wrong + replay.torn, 0); /* no history has a falling backlog */
+}
+
+static void without_room_the_next_one_says_everything(void **state)
+{
+	struct service_facts facts = {.covered = true};
+	struct verdicts verdicts = {0};
+	struct recording_tick tick = {.facts = &facts, .verdicts = &verdicts, .frame = &world.frame};
+
+	(void)state;
+	record_history();
+	assert_int_equal(recording_write_tick(&writer, 0, &tick, room, 3), 0);
+	assert_false(writer.follows);
+	begin_recording();
+	note(true);
+	judge_again();
+	assert_int_equal(replay.ticks, STEPS + 1);
+	assert_int_equal(replay.torn, 0);
+}
+
+/* ---- the recorder */
+
+static void note_much(struct recorder_track *track, unsigned ticks)
+{
+	struct service_facts facts = {.now = 1, .covered = true};
+	struct verdicts verdicts;
+	struct recording_tick tick = {.facts = &facts,
+		.verdicts = &verdicts,
+		.frame = &world.frame,
+		.learned = &world.ladder.learned};
+
+	for (unsigned i = 0; i < ticks; i++) {
+		facts.now += TICK;
+		move(&world, draw(world.frame.count));
+		world.frame.now += TICK;
+		keep_book(&world);
+		verdict_judge(&facts, &verdicts);
+		recorder_note(track, &tick);
+	}
+}
+
+static void load(int fd)
+{
+	ssize_t got;
+
+	for (used = 0; (got = read(fd, file + used, FILE_BYTES - used)) > 0;)
+		used += (size_t)got;
+	judge_again();
+}
+
+static void a_reader_that_does_not_read_costs_ticks_and_no_time(void **state)
+{
+	struct recorder_setup setup = {.file = "pipe", .most_bytes = FILE_BYTES, .slots = 64};
+	struct recorder *recorder;
+	struct recorder_track *track;
+	int ends[2];
+	int64_t before = clock_mono_ns();
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	setup.fd = ends[1];
+	begin(&world);
+	recorder = recorder_start(&setup);
+	track = recorder_join(recorder, "orders");
+	note_much(track, 60000); /* more than pipe and ring hold */
+	assert_true(clock_mono_ns() - before < 20 * SECOND);
+	close(ends[0]); /* the writer gets EPIPE, not the process a signal */
+	note_much(track, 10);
+	recorder_leave(track);
+	recorder_stop(recorder);
+	close(ends[1]);
+}
+
+static void a_recording_ends_at_its_size_and_says_so(void **state)
+{
+	char path[] = "/tmp/ls-recording-XXXXXX";
+	struct recorder_setup setup = {.file = path, .most_bytes = 1 << 20, .slots = 64};
+	struct recorder *recorder;
+	struct recorder_track *track;
+
+	(void)state;
+	setup.fd = mkostemp(path, O_APPEND);
+	assert_true(setup.fd >= 0);
+	for (unsigned agent = 0; agent < 2; agent++) { /* a second one finds it full */
+		begin(&world);
+		recorder = recorder_start(&setup);
+		assert_true(agent == 0 ? recorder != NULL : recorder == NULL);
+		track = recorder_join(recorder, "orders");
+		note_much(track, 100000);
+		recorder_leave(track);
+		recorder_stop(recorder);
+	}
+	assert_true(lseek(setup.fd, 0, SEEK_END) <= 1 << 20);
+	(void)lseek(setup.fd, 0, SEEK_SET);
+	load(setup.fd);
+	assert_true(replay.ended && used > (1 << 20) - 8192);
+	assert_int_equal(replay.torn, 0);
+	close(setup.fd);
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(what_was_judged_is_judged_the_same_again, prepare),
+		cmocka_unit_test_setup(another_judgement_is_found, prepare),
+		cmocka_unit_test_setup(after_a_gap_nothing_is_compared_until_it_begins_again, prepare),
+		cmocka_unit_test_setup(a_torn_record_costs_itself_alone, prepare),
+		cmocka_unit_test_setup(fields_may_come_and_go, prepare),
+		cmocka_unit_test_setup(without_room_the_next_one_says_everything, prepare),
+		cmocka_unit_test_setup(a_reader_that_does_not_read_costs_ticks_and_no_time, prepare),
+		cmocka_unit_test_setup(a_recording_ends_at_its_size_and_says_so, prepare),
+	};
+
+	file = replay_room(1, FILE_BYTES);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
