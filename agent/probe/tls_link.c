@@ -3,7 +3,7 @@
  * TLS runs over two memory buffers, so that every byte goes through attempt_send and attempt_receive: their
  * deadline is the only one, and OpenSSL never touches the descriptor.
  */
-#include "probe/stream.h"
+#include "probe/tls_link.h"
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -13,29 +13,29 @@
 #include <string.h>
 #include <unistd.h>
 
-bool stream_hung_up(int fd)
+bool tls_link_hung_up(int fd)
 {
 	struct pollfd now = {.fd = fd, .events = POLLRDHUP};
 
 	return fd >= 0 && poll(&now, 1, 0) > 0 && (now.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
 }
 
-bool stream_open(struct stream *stream, struct attempt *attempt, unsigned port, const char *path)
+bool tls_link_open(struct tls_link *link, struct attempt *attempt, unsigned port, const char *path)
 {
-	*stream = STREAM_NONE;
-	stream->fd = path ? attempt_connect_unix(attempt, path)
-			  : attempt_connect(attempt, attempt->of->at.host, port);
-	return stream->fd >= 0;
+	*link = TLS_LINK_NONE;
+	link->fd = path ? attempt_connect_unix(attempt, path)
+			: attempt_connect(attempt, attempt->of->at.host, port);
+	return link->fd >= 0;
 }
 
-void stream_close(struct stream *stream, struct attempt *attempt)
+void tls_link_close(struct tls_link *link, struct attempt *attempt)
 {
 	if (attempt)
 		attempt_hold(attempt, -1);
-	SSL_free(stream->tls); /* and its buffers */
-	if (stream->fd >= 0)
-		close(stream->fd);
-	*stream = STREAM_NONE;
+	SSL_free(link->tls); /* and its buffers */
+	if (link->fd >= 0)
+		close(link->fd);
+	*link = TLS_LINK_NONE;
 }
 
 /* ---- TLS */
@@ -127,46 +127,46 @@ static SSL *make_tls(struct attempt *attempt)
 }
 
 /* Sends what TLS has written so far. */
-static bool flush(struct stream *stream, struct attempt *attempt)
+static bool flush(struct tls_link *link, struct attempt *attempt)
 {
 	char *bytes;
-	BIO *out = SSL_get_wbio(stream->tls);
+	BIO *out = SSL_get_wbio(link->tls);
 	long count = BIO_get_mem_data(out, &bytes);
-	bool sent = count <= 0 || attempt_send(attempt, stream->fd, bytes, (size_t)count);
+	bool sent = count <= 0 || attempt_send(attempt, link->fd, bytes, (size_t)count);
 
 	(void)BIO_reset(out); /* memory only */
 	return sent;
 }
 
 /* One answer of the network for TLS to read: > 0, 0 end of file, -1 after it has failed. */
-static long feed(struct stream *stream, struct attempt *attempt)
+static long feed(struct tls_link *link, struct attempt *attempt)
 {
 	char bytes[16384];
-	long got = attempt_receive(attempt, stream->fd, bytes, sizeof(bytes));
+	long got = attempt_receive(attempt, link->fd, bytes, sizeof(bytes));
 
-	if (got > 0 && BIO_write(SSL_get_rbio(stream->tls), bytes, (int)got) != got) {
+	if (got > 0 && BIO_write(SSL_get_rbio(link->tls), bytes, (int)got) != got) {
 		(void)attempt_fail(attempt, PROBE_INTERNAL, "out of memory");
 		return -1;
 	}
 	return got;
 }
 
-bool stream_secure(struct stream *stream, struct attempt *attempt)
+bool tls_link_secure(struct tls_link *link, struct attempt *attempt)
 {
 	attempt_phase(attempt, PHASE_TLS);
 	ERR_clear_error();
-	stream->tls = make_tls(attempt);
-	while (stream->tls) {
-		int done = SSL_do_handshake(stream->tls), why = SSL_get_error(stream->tls, done);
+	link->tls = make_tls(attempt);
+	while (link->tls) {
+		int done = SSL_do_handshake(link->tls), why = SSL_get_error(link->tls, done);
 		long got;
 
 		if (done == 1)
-			return flush(stream, attempt);
+			return flush(link, attempt);
 		if (why != SSL_ERROR_WANT_READ) {
-			(void)flush(stream, attempt); /* the alert that says why */
-			return fail_tls(attempt, stream->tls, "handshake");
+			(void)flush(link, attempt); /* the alert that says why */
+			return fail_tls(attempt, link->tls, "handshake");
 		}
-		if (!flush(stream, attempt) || (got = feed(stream, attempt)) < 0)
+		if (!flush(link, attempt) || (got = feed(link, attempt)) < 0)
 			return false;
 		if (got == 0)
 			return fail_tls(attempt, NULL, "handshake");
@@ -174,40 +174,40 @@ bool stream_secure(struct stream *stream, struct attempt *attempt)
 	return false;
 }
 
-bool stream_send(struct stream *stream, struct attempt *attempt, const void *bytes, size_t count)
+bool tls_link_send(struct tls_link *link, struct attempt *attempt, const void *bytes, size_t count)
 {
-	if (!stream->tls)
-		return attempt_send(attempt, stream->fd, bytes, count);
+	if (!link->tls)
+		return attempt_send(attempt, link->fd, bytes, count);
 	ERR_clear_error();
-	if (count && SSL_write(stream->tls, bytes, (int)count) <= 0) /* memory takes all at once */
-		return fail_tls(attempt, stream->tls, "sending");
-	return flush(stream, attempt);
+	if (count && SSL_write(link->tls, bytes, (int)count) <= 0) /* memory takes all at once */
+		return fail_tls(attempt, link->tls, "sending");
+	return flush(link, attempt);
 }
 
-static long receive_tls(struct stream *stream, struct attempt *attempt, void *bytes, size_t room)
+static long receive_tls(struct tls_link *link, struct attempt *attempt, void *bytes, size_t room)
 {
 	for (;;) {
 		int got, why;
 		long fed;
 
 		ERR_clear_error();
-		got = SSL_read(stream->tls, bytes, (int)room);
+		got = SSL_read(link->tls, bytes, (int)room);
 		if (got > 0)
 			return got;
-		why = SSL_get_error(stream->tls, got);
+		why = SSL_get_error(link->tls, got);
 		if (why == SSL_ERROR_ZERO_RETURN)
 			return 0;
 		if (why != SSL_ERROR_WANT_READ)
-			return fail_tls(attempt, stream->tls, "receiving") ? 0 : -1;
-		if (!flush(stream, attempt) || (fed = feed(stream, attempt)) < 0)
+			return fail_tls(attempt, link->tls, "receiving") ? 0 : -1;
+		if (!flush(link, attempt) || (fed = feed(link, attempt)) < 0)
 			return -1;
 		if (fed == 0)
 			return 0;
 	}
 }
 
-long stream_receive(struct stream *stream, struct attempt *attempt, void *bytes, size_t room)
+long tls_link_receive(struct tls_link *link, struct attempt *attempt, void *bytes, size_t room)
 {
-	return stream->tls ? receive_tls(stream, attempt, bytes, room)
-			   : attempt_receive(attempt, stream->fd, bytes, room);
+	return link->tls ? receive_tls(link, attempt, bytes, room)
+			 : attempt_receive(attempt, link->fd, bytes, room);
 }

@@ -5,33 +5,33 @@
  * late (NATS, after INFO). Compiled into the modules that need it: the prober itself links no TLS.
  *
  * Threads: the dependency's own. Failure: as attempt_send and attempt_receive, and tls_error. Memory:
- * stream_close frees all; a stream that is all zero but fd = -1 (STREAM_NONE) is closed.
+ * tls_link_close frees all; a link that is all zero but fd = -1 (TLS_LINK_NONE) is closed.
  */
-#ifndef LS_PROBE_STREAM_H
-#define LS_PROBE_STREAM_H
+#ifndef LS_TLS_LINK_H
+#define LS_TLS_LINK_H
 
 #include "probe/attempt.h"
 
-struct stream {
+struct tls_link {
 	int fd;    /* -1: closed */
 	void *tls; /* struct ssl_st; NULL: plain */
 };
-#define STREAM_NONE ((struct stream){.fd = -1})
+#define TLS_LINK_NONE ((struct tls_link){.fd = -1})
 
 /* Connects to at.host, or to the unix socket `path` when that is not NULL; no TLS yet. */
-bool stream_open(struct stream *stream, struct attempt *attempt, unsigned port, const char *path);
+bool tls_link_open(struct tls_link *link, struct attempt *attempt, unsigned port, const char *path);
 
 /* The handshake; the phase is TLS afterwards. */
-bool stream_secure(struct stream *stream, struct attempt *attempt);
+bool tls_link_secure(struct tls_link *link, struct attempt *attempt);
 
 /* All of it / at least one byte; 0 end of file, which is no failure by itself, -1 after it has failed. */
-bool stream_send(struct stream *stream, struct attempt *attempt, const void *bytes, size_t count);
-long stream_receive(struct stream *stream, struct attempt *attempt, void *bytes, size_t room);
+bool tls_link_send(struct tls_link *link, struct attempt *attempt, const void *bytes, size_t count);
+long tls_link_receive(struct tls_link *link, struct attempt *attempt, void *bytes, size_t room);
 
 /* Sends nothing and waits for nothing. */
-void stream_close(struct stream *stream, struct attempt *attempt);
+void tls_link_close(struct tls_link *link, struct attempt *attempt);
 
 /* Has the other side ended a connection that was kept? A question on it would be lost. False for -1. */
-bool stream_hung_up(int fd);
+bool tls_link_hung_up(int fd);
 
 #endif
