@@ -68,7 +68,7 @@ class Watcher(threading.Thread):
         self.run_, self.scene, self.over = run, scene, threading.Event()
         self.counts, self.wrong, self.polls, self.silent, self.seen = collections.Counter(), [], 0, 0, set()
         self.began = time.monotonic()
-        self.ready_once = False
+        self.ready_once = self.known = False
         self.start()
 
     def run(self):
@@ -90,9 +90,10 @@ class Watcher(threading.Thread):
                  *sorted(f"{code}({held})" if held else code for code, held in reasons)]
         self.counts[" ".join(words)] += 1
         self.ready_once |= ready.status == 200
+        self.known |= live.headers["Lifesign-Verdict"] == "alive"
         if live.status != 200 or live.headers["Lifesign-Verdict"] == "dead":
             self.note("dead", live.text, status)
-        elif live.headers["Lifesign-Verdict"] == "unknown" and not self.scene.unseen and not self.scene.deaf:
+        elif live.headers["Lifesign-Verdict"] == "unknown" and self.known and not self.scene.deaf:
             self.note("unknown", live.text, status)
         if ready.status != 200 and not self.allowed(failing(ready.text)):
             self.note("not ready", ready.text, status)
