@@ -14,6 +14,7 @@ struct reading {
 	const char *const *environment;
 	struct complaints *why;
 	bool stopped;
+	bool url; /* the value that comes next is one */
 };
 
 static void complain(struct reading *reading, unsigned line, const char *text)
@@ -106,7 +107,7 @@ static struct config_node *read_scalar(struct reading *reading, const yaml_event
 
 	if (strlen(text) != event->data.scalar.length)
 		return add_wrong(reading, line, "found a zero byte in a text");
-	if (config_expand(text, reading->environment, expanded, why, sizeof(why)))
+	if ((reading->url ? config_expand_url : config_expand)(text, reading->environment, expanded, why, sizeof(why)))
 		return add_wrong(reading, line, why);
 	node = add_scalar(reading, expanded, line);
 	if (node)
@@ -170,8 +171,10 @@ static struct config_node *read_pair(
 	yaml_event_t value;
 
 	if (key && next_event(reading, &value)) {
+		reading->url = !strcmp(key, "url");
 		node = read_value(reading, &value, depth + 1);
 		yaml_event_delete(&value);
+		reading->url = false;
 	}
 	if (!node) {
 		free(key);

@@ -55,4 +55,7 @@ const char *config_variable(const char *const *environment, const char *name);
 /* Expands one value into out[CONFIG_TEXT]: 0, or -EINVAL and a reason in `why`. */
 int config_expand(const char *text, const char *const *environment, char *out, char *why, size_t why_bytes);
 
+/* The same for a URL: values of variables are percent-encoded, unless the variable is the whole URL. */
+int config_expand_url(const char *text, const char *const *environment, char *out, char *why, size_t why_bytes);
+
 #endif

@@ -13,6 +13,7 @@ struct expansion {
 	const char *const *environment;
 	char *out; /* CONFIG_TEXT bytes */
 	size_t used;
+	bool encode;
 	char *why;
 	size_t why_bytes;
 };
@@ -44,6 +45,21 @@ static int append(struct expansion *expansion, const char *text, size_t bytes)
 	return 0;
 }
 
+static int append_encoded(struct expansion *expansion, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+	for (; *text; text++) {
+		char code[4] = {*text};
+
+		if (!strchr(plain, *text))
+			(void)snprintf(code, sizeof(code), "%%%02X", (unsigned char)*text); /* fits */
+		if (append(expansion, code, strlen(code)))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 static size_t name_length(const char *text)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
@@ -71,19 +87,18 @@ static int expand_reference(struct expansion *expansion, const char *at, const c
 	value = config_variable(expansion->environment, name);
 	*end = brace + 1;
 	if (value && (*value || rest == brace))
-		return append(expansion, value, strlen(value));
+		return expansion->encode ? append_encoded(expansion, value) : append(expansion, value, strlen(value));
 	if (rest == brace)
 		return refuse(expansion, at, whole,
 			", but that variable is not set; allowed: a default, as in ${NAME:-default}");
 	return append(expansion, rest + 2, (size_t)(brace - rest - 2));
 }
 
-int config_expand(const char *text, const char *const *environment, char *out, char *why, size_t why_bytes)
+static int expand(struct expansion *into, const char *text)
 {
-	struct expansion expansion = {
-		.environment = environment, .out = out, .why = why, .why_bytes = why_bytes};
+	struct expansion expansion = *into;
 
-	*out = 0;
+	*expansion.out = 0;
 	while (*text) {
 		size_t plain = strcspn(text, "$");
 
@@ -104,4 +119,20 @@ int config_expand(const char *text, const char *const *environment, char *out, c
 		}
 	}
 	return 0;
+}
+
+int config_expand(const char *text, const char *const *environment, char *out, char *why, size_t why_bytes)
+{
+	struct expansion expansion = {.environment = environment, .out = out, .why = why, .why_bytes = why_bytes};
+
+	return expand(&expansion, text);
+}
+
+int config_expand_url(const char *text, const char *const *environment, char *out, char *why, size_t why_bytes)
+{
+	bool whole = text[0] == '$' && text[1] == '{' && strcspn(text, "}") + 1 == strlen(text);
+	struct expansion expansion = {
+		.environment = environment, .out = out, .why = why, .why_bytes = why_bytes, .encode = !whole};
+
+	return expand(&expansion, text);
 }

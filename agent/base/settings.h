@@ -37,6 +37,8 @@ struct settings {
 	char dir[SETTINGS_PATH];
 	char shim[SETTINGS_PATH];
 	char log_file[SETTINGS_PATH];
+	char record[SETTINGS_PATH]; /* empty: nothing is recorded */
+	unsigned record_megabytes;
 	double drain_seconds;
 	bool observe, details, debug, debug_all, log_requests;
 	unsigned slots; /* a power of two */
@@ -52,6 +54,7 @@ struct settings {
 		enum liveness_mode mode;
 		double sample_seconds;
 		double loop_blocked_seconds, loop_spinning_seconds, no_progress_seconds;
+		double pool_exhausted_seconds, idle_with_backlog_seconds; /* 0: not given */
 		enum deadlock_mode deadlock;
 		bool knock;
 		char on_dead[SETTINGS_COMMAND][SETTINGS_TEXT];
@@ -63,6 +66,8 @@ struct settings {
 		unsigned failure_threshold, success_threshold;
 		double queue_share, memory_share;
 	} readiness;
+	unsigned dependencies;       /* how many the file has: base/dependency_set.h */
+	uint64_t dependencies_epoch; /* of that set; 0 without a file */
 };
 
 /* What settings_load found; the failures are also the exit statuses of the contract. */

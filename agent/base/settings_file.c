@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/dependency_set.h"
 #include "base/text.h"
 
 enum { PATH = 64, LEVEL = 320 };
@@ -164,8 +165,8 @@ static void take_node(struct walk *walk, const struct config_node *node, const c
 		take_list(walk, row, node);
 	else if (row)
 		take_scalar(walk, row, node);
-	else if (!strcmp(path, "dependencies"))
-		complain(walk, node, "", "dependencies are not supported by this version");
+	else if (!strcmp(path, "dependencies") || !strcmp(path, "groups"))
+		return; /* dependency_file.c */
 	else if (!is_section(path))
 		complain_of_key(walk, node, above);
 	else if (node->kind == CONFIG_MAP)
@@ -199,6 +200,18 @@ static void sort_by_line(struct complaints *why, unsigned from, size_t name_byte
 	}
 }
 
+/* Only what others need to know of them without having them. */
+static void take_dependencies(struct settings *settings, const struct config_document *document, struct complaints *why)
+{
+	struct dependency_set *set = dependency_set_of(document, why);
+
+	if (!set)
+		return;
+	settings->dependencies = set->count;
+	settings->dependencies_epoch = set->epoch;
+	free(set);
+}
+
 void settings_read_file(
 	struct settings *settings, const char *path, const char *const *environment, struct complaints *why)
 {
@@ -213,6 +226,7 @@ void settings_read_file(
 		walk_map(&walk, document.root, "");
 	else if (document.root && !config_is_null(document.root))
 		complain_of_kind(&walk, document.root, "", "keys, as in \"service: orders\"");
+	take_dependencies(settings, &document, why);
 	config_free(&document);
 	sort_by_line(why, before, strlen(path));
 }

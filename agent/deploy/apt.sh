@@ -71,4 +71,5 @@ apt_check_cmake() {
 	fi
 }
 
-BUILD_PACKAGES='cmake ninja-build gcc libc6-dev pkg-config liburcu-dev libmicrohttpd-dev libyaml-dev libjansson-dev'
+BUILD_PACKAGES="cmake ninja-build gcc libc6-dev pkg-config liburcu-dev libmicrohttpd-dev libyaml-dev libjansson-dev
+libc-ares-dev libssl-dev libpq-dev libhiredis-dev libmongoc-dev librdkafka-dev libcurl4-openssl-dev libmariadb-dev"

@@ -10,6 +10,7 @@
 #define LS_ATTEMPT_H
 
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,10 +23,22 @@ struct attempt {
 	const struct dependency *of;
 	int64_t began, deadline;     /* CLOCK_MONOTONIC ns */
 	struct probe_result *result; /* what will be sent */
-	enum probe_phase phase;
+	_Atomic unsigned phase; /* enum probe_phase */
 	int64_t phase_began;
-	_Atomic int held; /* the descriptor that shutdown() frees; -1 none */
+	_Atomic int held;     /* the descriptor that shutdown() frees; -1 none */
+	pthread_mutex_t note; /* result->address */
 };
+
+/* For who asks, not for kinds: an attempt that began at `began` (CLOCK_MONOTONIC ns), and its end, which completes
+ * `result`. attempt_overdue fills another result with what an overrun attempt is known to have reached; any thread. */
+void attempt_begin(struct attempt *attempt, const struct dependency *of, struct probe_result *result, int64_t began,
+	int64_t deadline);
+void attempt_end(struct attempt *attempt);
+void attempt_overdue(struct attempt *attempt, struct probe_result *out);
+
+/* The name of the service on whose behalf everything is asked; set once, before the first attempt. */
+void attempt_name_service(const char *name);
+const char *attempt_service(void);
 
 /* Ends the present phase and begins the next; times add up by phase. The kind says AUTH, ASK; the helpers below
  * say the others. */
@@ -61,7 +74,8 @@ struct attempt_address {
 	socklen_t length;
 };
 enum { ATTEMPT_ADDRESSES = 8 };
-unsigned attempt_resolve(struct attempt *attempt, const char *host, unsigned port, struct attempt_address out[ATTEMPT_ADDRESSES]);
+unsigned attempt_resolve(
+	struct attempt *attempt, const char *host, unsigned port, struct attempt_address out[ATTEMPT_ADDRESSES]);
 
 /* Resolves and connects over TCP: each address in turn within a share of what is left; notes the address in the
  * result. A non-blocking, close-on-exec descriptor, or -1 after it has failed (refused, unreachable,

@@ -142,10 +142,10 @@ def test_a_growing_bomb_is_refused(place):
 
 
 def test_run_refuses_a_wrong_file_before_it_starts(place):
-    path = place.file("bad.yaml", "dependencies: []\nslots: 3\n")
+    path = place.file("bad.yaml", "dependencies: 7\nslots: 3\n")
     done = call("run", "--dir", place.path, "--config", path, "touch", place.path + "/started")
     assert done.returncode == 78
     assert done.stderr.splitlines() == [
-        f"lifesign: {path}:1: dependencies are not supported by this version",
+        f"lifesign: {path}:1: dependencies: allowed: a list of {{name: …, kind: …, url: …}}",
         f"lifesign: {path}:2: slots: found '3', allowed: a whole number from 64 to 65536"]
     assert not os.path.exists(place.path + "/started")

@@ -125,7 +125,7 @@ static void what_is_refused(void **state)
 		{"liveness: {mode: of}\n", ":1: liveness.mode: found 'of', allowed: enforce or observe"},
 		{"liveness: {onDead: {command: x}}\n",
 			":1: liveness.onDead.command: found a single value, allowed: a list"},
-		{"dependencies:\n  - {name: db}\n", ":1: dependencies are not supported by this version"},
+		{"dependencies:\n  - {name: db}\n", ":2: dependency 'db': key 'kind' is missing"},
 		{"- a\n", ":1: found a list, allowed: keys, as in \"service: orders\""},
 		{"just text\n", ":1: found a single value, allowed: keys"},
 	};

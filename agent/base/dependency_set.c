@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/dependency_set.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/dependency_table.h"
+
+int dependency_set_find(const struct dependency_set *set, const char *name)
+{
+	for (unsigned i = 0; i < set->count; i++)
+		if (!strcmp(set->list[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+int dependency_set_group(const struct dependency_set *set, const char *name)
+{
+	for (unsigned i = 0; *name && i < set->group_count; i++)
+		if (!strcmp(set->groups[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+bool dependency_set_check(const struct dependency_set *set, uint64_t bytes)
+{
+	if (bytes < sizeof(*set) || set->version != DEPENDENCY_SET_VERSION || set->bytes != bytes || set->count > DEPENDENCIES)
+		return false;
+	if (set->group_count > DEPENDENCY_GROUPS || bytes != sizeof(*set) + set->count * sizeof(struct dependency))
+		return false;
+	for (unsigned i = 0; i < set->count; i++)
+		if (set->list[i].kind >= DEPENDENCY_KINDS)
+			return false;
+	return true;
+}
+
+struct dependency_set *dependency_set_of_url(const char *url, struct complaints *why)
+{
+	enum dependency_kind kind = dependency_kind_of_url(url);
+	size_t bytes = sizeof(struct dependency_set) + sizeof(struct dependency);
+	struct dependency_set *set = calloc(1, bytes);
+	char reason[COMPLAINT_TEXT];
+
+	if (!set)
+		return NULL;
+	*set = (struct dependency_set){.version = DEPENDENCY_SET_VERSION, .count = 1, .bytes = bytes, .epoch = 1};
+	if (kind == DEPENDENCY_KINDS || strlen(url) >= sizeof(set->list[0].url)) {
+		complaints_add(why, "no kind of dependency has a URL like that");
+	} else if (dependency_parse_url(kind, url, &set->list[0].at, reason, sizeof(reason))) {
+		complaints_add(why, "%s", reason);
+	} else {
+		set->list[0].kind = kind;
+		set->list[0].tls_verify = true;
+		strcpy(set->list[0].url, url); /* fits */
+		(void)snprintf(set->list[0].name, sizeof(set->list[0].name), "%s", dependency_kinds[kind].name); /* fits */
+		return set;
+	}
+	free(set);
+	return NULL;
+}
