@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds of dependencies, one question at a time: the prober asking by hand, servers that are wrong on purpose,
+certificates, and the faults that every kind must name alike.
+
+A Prober keeps its connection between two ask()s, as the real one does; its descriptors and memory can be looked at.
+"""
+import concurrent.futures
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+from lifesign import BIN, Place, clean_environment, free_port, wait_until
+
+PROBER = os.path.join(os.path.dirname(BIN), "lifesign-prober")
+SLACK = 0.75  # how much later than its budget an answer may come on a machine that is busy with other things
+
+
+class Result:
+    """What the prober said: status, error, detail, root, address, value, phases {name: seconds}, seconds it took."""
+
+    def __init__(self, lines):
+        head = re.match(r"(up|degraded|down|unknown)(?: (\w+))?(?:: (.*?))?(?: \(root: (.*)\))?$", lines[0])
+        assert head, lines
+        self.status, self.error, self.detail, self.root = head.groups()
+        self.address = self.value = None
+        self.phases = {}
+        for line in lines[1:]:
+            name, what = line.split(None, 1)
+            if name == "address":
+                self.address = what.strip()
+            elif name == "value":
+                self.value = float(what)
+            else:
+                self.phases[name] = float(what.split()[0]) / 1000
+        self.seconds = self.phases.pop("all")
+
+    def said(self):
+        """The word that tests compare: "up", or what is wrong."""
+        return self.error or self.status
+
+    def __repr__(self):
+        return f"<{self.status} {self.error}: {self.detail} root={self.root} value={self.value} {self.seconds:.3f} s>"
+
+
+class Prober:
+    """The prober with one dependency, asked as often as one likes. `dependency`: keys of the file, without name."""
+
+    def __init__(self, place, dependency, timeout=3, service="asker"):
+        name = dependency.get("name", "it")
+        number = threading.get_ident() ^ id(self)
+        config = place.file(f"kinds-{number:x}.yaml", json.dumps({"dependencies": [{"name": name, **dependency}]}))
+        self.errors = open(place.file(f"kinds-{number:x}.err"), "w+", encoding="utf-8")
+        self.timeout = timeout
+        self.process = subprocess.Popen([PROBER, "--try", name, "--config", config, "--timeout", str(timeout), "--lines",
+                                         "--service", service], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.errors, env=clean_environment(), text=True)
+        self.pid = self.process.pid
+
+    def complaint(self):
+        self.errors.seek(0)
+        return self.errors.read()
+
+    def ask(self):
+        """One attempt, over within the budget."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        lines = []
+        while not lines or not lines[-1].startswith("  all"):
+            line = self.process.stdout.readline()
+            assert line, f"the prober ended: {self.process.wait(5)} {self.complaint()}"
+            lines.append(line.rstrip("\n"))
+        result = Result(lines)
+        assert result.seconds < self.timeout + SLACK, result
+        return result
+
+    def until(self, said, seconds=10):
+        """Asked again until it says so: the last answer."""
+        seen = []
+
+        def again():
+            seen.append(self.ask())
+            return seen[-1].said() == said and seen[-1]
+        return wait_until(again, seconds, lambda: f"'{said}', but {seen[-3:]}", every=0.05)
+
+    def fds(self):
+        return sorted(os.readlink(f"/proc/{self.pid}/fd/{n}").split(":")[0] for n in os.listdir(f"/proc/{self.pid}/fd"))
+
+    def rss(self):
+        with open(f"/proc/{self.pid}/statm", encoding="ascii") as f:
+            return int(f.read().split()[1]) * 4096
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    def close(self):
+        """Ends; what leaked is told by a sanitizer's build as its exit status."""
+        self.process.stdin.close()
+        try:
+            status = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self.process.stdout.close()
+        said = self.complaint()
+        self.errors.close()
+        assert status in (0, 1, 2) and "Sanitizer" not in said, (status, said)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def ask(place, dependency, timeout=3, **options):
+    with Prober(place, dependency, timeout, **options) as prober:
+        return prober.ask()
+
+
+def side_by_side(cases, workers=8):
+    """{name: function} -> {name: result}, all at once."""
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        futures = {name: pool.submit(function) for name, function in cases.items()}
+        return {name: future.result() for name, future in futures.items()}
+
+
+# ---- servers that are wrong on purpose
+
+class Faulty:
+    """Listens and treats each connection by `treat(connection)` in a thread of its own; counts them."""
+
+    def __init__(self, treat, tls=None):
+        self.treat, self.tls = treat, tls
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        self.connections = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                self.connections.append(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with contextlib.suppress(OSError):
+            if self.tls:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            self.treat(connection)
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        for one in [self.listener, *self.connections]:
+            with contextlib.suppress(OSError):
+                one.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def _forever(connection):
+    while connection.recv(65536):
+        pass
+
+
+def silent(connection):
+    """Accepts, reads, and never answers."""
+    _forever(connection)
+
+
+def garbage(connection):
+    connection.sendall(bytes(range(256)) * 16 + b"\r\n\r\n")
+    _forever(connection)
+
+
+def drips(data):
+    """One byte a second: no single wait is long."""
+    def treat(connection):
+        for byte in data:
+            connection.sendall(bytes([byte]))
+            connection.settimeout(1)
+            with contextlib.suppress(socket.timeout):
+                while connection.recv(65536):
+                    pass
+        _forever(connection)
+    return treat
+
+
+def closes_after(data, wait=True):
+    """Says that and hangs up."""
+    def treat(connection):
+        if wait:
+            connection.recv(65536)
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
+    return treat
+
+
+def resets(connection):
+    """Hangs up by RST, as a killed server does that had not read everything."""
+    connection.recv(1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+
+@contextlib.contextmanager
+def black_hole():
+    """A port that answers no SYN: its queue is full and nobody accepts."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def refused_port():
+    return free_port()
+
+
+def faults(place, dependency, start, timeout=1.0, early=b""):
+    """What a kind says about servers that every kind must survive, as {fault: Result}.
+    `dependency(port)`: the keys; `start`: how a right answer begins; `early`: what a right server says unasked."""
+    def with_server(treat):
+        def case():
+            with Faulty(treat) as server:
+                return ask(place, dependency(server.port), timeout)
+        return case
+
+    def hole():
+        with black_hole() as port:
+            return ask(place, dependency(port), timeout)
+
+    return side_by_side({
+        "refused": lambda: ask(place, dependency(refused_port()), timeout),
+        "black hole": hole,
+        "silent": with_server(silent),
+        "garbage": with_server(garbage),
+        "drip": with_server(drips(early + start)),
+        "closes mid-answer": with_server(closes_after(early + start, wait=not early)),
+        "closes at once": with_server(closes_after(b"", wait=False)),
+        "resets": with_server(resets),
+    })
+
+
+# ---- real servers that are stopped, killed and started again
+
+class Server:
+    """start() -> Plain; `ready()` says that it serves. Restarted at the same port by restart()."""
+
+    def __init__(self, plain, command, ready, env=None, **options):
+        self.plain, self.command, self.ready, self.env, self.options = plain, command, ready, env, options
+        self.running = None
+        self.start()
+
+    def start(self):
+        self.running = self.plain(self.command, env=self.env, **self.options)
+        wait_until(self.ready, 20, lambda: self.running.said())
+        return self
+
+    def kill(self):
+        self.running.tree()
+        for pid in [self.running.pid, *self.running.tree()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.running.process.wait(10)
+
+    def restart(self):
+        self.kill()
+        return self.start()
+
+    def _signal(self, number):
+        for pid in [self.running.pid, *self.running.tree()]:
+            os.kill(pid, number)
+
+    @contextlib.contextmanager
+    def stopped(self):
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+
+def outlives(server, prober, down=("refused",)):
+    """Up, killed, down, started again, up; stopped with the connection open, timeout, going on, up. By itself, with no
+    descriptor more than before."""
+    assert prober.ask().said() == "up", prober.complaint()
+    before = prober.fds()
+    server.kill()
+    assert prober.ask().said() in down
+    server.start()
+    prober.until("up")
+    with server.stopped():
+        assert prober.ask().said() in ("timeout", "connect_timeout")
+        assert prober.ask().said() in ("timeout", "connect_timeout")
+    prober.until("up")
+    assert prober.fds() == before
+
+
+# ---- certificates
+
+class Certificates:
+    """A small authority: ca, and pairs (certificate, key) named right, wrong (another host), expired, client."""
+
+    def __init__(self, place):
+        self.top = place.directory("certificates", mode=0o755)
+        self.ca = f"{self.top}/ca.pem"
+        self._run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                  "-subj", "/CN=test authority", "-keyout", f"{self.top}/ca.key", "-out", self.ca)
+        self.right = self._issue("right", "DNS:localhost,IP:127.0.0.1")
+        self.wrong = self._issue("wrong", "DNS:somebody.else.example")
+        self.expired = self._issue("expired", "DNS:localhost,IP:127.0.0.1", "-startdate", "20200101000000Z", "-enddate", "20200201000000Z")
+        self.client = self._issue("client", "DNS:client")
+
+    def _run(self, *words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=self.top, env=clean_environment(), timeout=30)
+
+    def _issue(self, name, names, *dates):
+        with open(f"{self.top}/{name}.cnf", "w", encoding="ascii") as f:
+            f.write(f"""[ca]\ndefault_ca=d\n[d]\ndir={self.top}\ndatabase={self.top}/{name}.db\nnew_certs_dir={self.top}
+serial={self.top}/{name}.srl\ndefault_md=sha256\npolicy=p\nx509_extensions=x\ncertificate={self.ca}\nprivate_key={self.top}/ca.key
+[p]\ncommonName=supplied\n[x]\nsubjectAltName={names}\n""")
+        with open(f"{self.top}/{name}.db", "w", encoding="ascii"):
+            pass
+        certificate, key = f"{self.top}/{name}.pem", f"{self.top}/{name}.key"
+        self._run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                  "-keyout", key, "-out", f"{name}.csr")
+        self._run("ca", "-batch", "-rand_serial", "-notext", "-config", f"{name}.cnf", "-in", f"{name}.csr", "-out", certificate,
+                  *(dates or ("-days", "30")))
+        os.chmod(key, 0o644)  # servers that give up root read it
+        return certificate, key
+
+
+__all__ = ["Certificates", "Faulty", "Place", "Prober", "Result", "Server", "ask", "black_hole", "closes_after", "drips", "faults",
+           "garbage", "outlives", "refused_port", "resets", "side_by_side", "silent"]
