@@ -153,6 +153,13 @@ int attempt_left_ms(const struct attempt *attempt)
 	return left > 0 ? (int)((left + NS_PER_MS - 1) / NS_PER_MS) : 0;
 }
 
+bool attempt_hung_up(int fd)
+{
+	struct pollfd now = {.fd = fd, .events = POLLRDHUP};
+
+	return fd >= 0 && poll(&now, 1, 0) > 0 && (now.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
+}
+
 void attempt_hold(struct attempt *attempt, int fd)
 {
 	attempt->held = fd;

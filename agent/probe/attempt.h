@@ -63,6 +63,9 @@ int attempt_left_ms(const struct attempt *attempt);
  * (connect_timeout while connecting, tls_error never, timeout while asking, …). */
 bool attempt_wait(struct attempt *attempt, int fd, short events);
 
+/* Has the other side ended a connection that was kept? A question on it would be lost. False for -1. */
+bool attempt_hung_up(int fd);
+
 /* What shutdown() frees while the kind waits elsewhere (in a library); -1 none. attempt_connect holds its own. */
 void attempt_hold(struct attempt *attempt, int fd);
 

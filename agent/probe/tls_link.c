@@ -9,16 +9,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
-
-bool tls_link_hung_up(int fd)
-{
-	struct pollfd now = {.fd = fd, .events = POLLRDHUP};
-
-	return fd >= 0 && poll(&now, 1, 0) > 0 && (now.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
-}
 
 bool tls_link_open(struct tls_link *link, struct attempt *attempt, unsigned port, const char *path)
 {

@@ -31,7 +31,4 @@ long tls_link_receive(struct tls_link *link, struct attempt *attempt, void *byte
 /* Sends nothing and waits for nothing. */
 void tls_link_close(struct tls_link *link, struct attempt *attempt);
 
-/* Has the other side ended a connection that was kept? A question on it would be lost. False for -1. */
-bool tls_link_hung_up(int fd);
-
 #endif
