@@ -46,13 +46,14 @@ class Scene:
     """make(place): the service. disturb(stage): a generator, `yield` is when it holds; what follows undoes it. may: codes
     that readyz may say 503 for, each with its reason in the scene. shows: codes that must have been seen, else nothing
     was disturbed. unseen: there is no shim in it. heals: it gets ready again by itself. liveness: other limits than the
-    table's. starts: it is ready before it is disturbed."""
+    table's. config(service): what else is in its file. starts: it is ready before it is disturbed. deaf: nobody may be
+    there to answer for some seconds."""
 
     def __init__(self, name, of, make, disturb=idle, may=(), shows=(), unseen=False, heals=True, starts=True, options=(),
-                 config=None, liveness=None, seconds=None, deaf=False):
+                 config=lambda service: {}, liveness=None, seconds=None, deaf=False):
         self.name, self.of, self.make, self.disturb = name, of, make, disturb
         self.may, self.shows, self.unseen, self.heals, self.starts = set(may), set(shows), unseen, heals, starts
-        self.options, self.config, self.liveness, self.seconds, self.deaf = options, config or {}, liveness, seconds, deaf
+        self.options, self.config, self.liveness, self.seconds, self.deaf = options, config, liveness, seconds, deaf
 
 
 def failing(page):
@@ -216,7 +217,7 @@ def _begin(stage, limits):
     if hasattr(stage.service, "close"):
         stage.keep(stage.service)
     chosen = scene.liveness if scene.liveness is not None and limits else limits
-    config = {"liveness": chosen, **scene.config} if chosen else scene.config
+    config = {**({"liveness": chosen} if chosen else {}), **scene.config(stage.service)}
     options = [*scene.options, "--config", stage.place.file("lifesign.json", json.dumps(config))] if config else scene.options
     stage.run = stage.keep(Run(stage.service.command, options=options, env=stage.service.env, place=stage.place, up=30))
     stage.watcher = Watcher(stage.run, scene)

@@ -163,9 +163,10 @@ def dump_core():
     while True:
         child = os.fork()
         if child == 0:
-            ctypes.memset(mmap_address(600 << 20), 7, 600 << 20)
+            ctypes.memset(mmap_address(200 << 20), 7, 200 << 20)
             os.abort()
-        os.waitpid(child, 0)
+        assert os.WCOREDUMP(os.waitpid(child, 0)[1])
+        time.sleep(2)
 
 
 def mmap_address(size):
