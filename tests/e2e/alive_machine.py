@@ -128,15 +128,20 @@ def paused_with_agent(stage):
     group.freeze(False)
 
 
-def little_memory(stage):
-    """A third of the pages that it uses."""
-    group = stage.keep(Group("memory"))
+def thrashing(place):
+    """Begun in the group: pages that it has before are not counted there."""
+    group = Group("memory")
     group.put("memory.limit_in_bytes" if group.first else "memory.max", 48 << 20)
-    group.take(everybody(stage))
+    service = python("thrash")(place)
+    service.command[:0] = ["/bin/sh", "-c", f'echo $$ > {group.path}/cgroup.procs; exec nice "$@"', "sh"]
+    service.group, service.close = group, group.close
+    return service
+
+
+def little_memory(stage):
     stage.repeat(lambda: stage.link(b"line\n").close())
-    stage.until(lambda: at_limit(group))
+    stage.until(lambda: at_limit(stage.service.group))
     yield
-    group.put("memory.limit_in_bytes" if group.first else "memory.max", -1 if group.first else "max")
 
 
 def at_limit(group):
@@ -281,7 +286,7 @@ SCENES = [
     Scene("redis, its agent stopped and replaced", "11", services.redis, agent_stopped, deaf=True),
     Scene("memcached, its agent killed", "11", services_more.memcached, agent_killed, deaf=True),
     Scene("redis on a disk that is busy", "21", redis_of_disk, busy_disk, may=["io_wait"]),
-    Scene("python with a third of the memory that it uses", "21", python("thrash", nice=True), little_memory),
+    Scene("python with a third of the memory that it uses", "21", thrashing, little_memory),
     Scene("a child of python dumps its core", "22", python("dump_core", nice=True)),
     Scene("threads by the thousand a second", "25", locks("churn"), clients_come),
     Scene("owners of robust and inheriting locks die", "26", locks("inherit"), clients_come),
