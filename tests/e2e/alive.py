@@ -50,10 +50,11 @@ class Scene:
     there to answer for some seconds."""
 
     def __init__(self, name, of, make, disturb=idle, may=(), shows=(), unseen=False, heals=True, starts=True, options=(),
-                 config=lambda service: {}, liveness=None, seconds=None, deaf=False):
+                 config=lambda service: {}, liveness=None, seconds=None, deaf=False, every=EVERY):
         self.name, self.of, self.make, self.disturb = name, of, make, disturb
         self.may, self.shows, self.unseen, self.heals, self.starts = set(may), set(shows), unseen, heals, starts
         self.options, self.config, self.liveness, self.seconds, self.deaf = options, config, liveness, seconds, deaf
+        self.every = every
 
 
 def failing(page):
@@ -73,7 +74,7 @@ class Watcher(threading.Thread):
         self.start()
 
     def run(self):
-        while not self.over.wait(EVERY):
+        while not self.over.wait(self.scene.every):
             try:
                 self.look()
             except (OSError, http.client.HTTPException) as error:
