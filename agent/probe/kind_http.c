@@ -164,7 +164,8 @@ static void judge_follow(struct attempt *attempt, const struct http_follow *foll
 static void follow_on(struct http *http, struct attempt *attempt, long status)
 {
 	struct http_follow follow;
-	char *said = buf_take(&http->body, NULL);
+	size_t bytes;
+	char *said = buf_take(&http->body, &bytes);
 
 	if (ask_status(http, attempt, &follow) ||
 		(said && http_follow_verbose(said, attempt->of->name, &follow)))

@@ -14,9 +14,10 @@ import socket
 import subprocess
 import threading
 
-from lifesign import BIN, Place, clean_environment, free_port, wait_until
+from lifesign import BIN, SANITIZED, clean_environment, free_port, wait_until
 
 PROBER = os.path.join(os.path.dirname(BIN), "lifesign-prober")
+GROWTH = (16 if SANITIZED else 4) << 20  # what a prober's memory may grow by while it warms up
 SLACK = 0.75  # how much later than its budget an answer may come on a machine that is busy with other things
 
 
@@ -53,7 +54,8 @@ class Prober:
     def __init__(self, place, dependency, timeout=3, service="asker"):
         name = dependency.get("name", "it")
         number = threading.get_ident() ^ id(self)
-        config = place.file(f"kinds-{number:x}.yaml", json.dumps({"dependencies": [{"name": name, **dependency}]}))
+        text = json.dumps({"dependencies": [{"name": name, **dependency}]}).replace("$", "$$")
+        config = place.file(f"kinds-{number:x}.yaml", text)
         self.errors = open(place.file(f"kinds-{number:x}.err"), "w+", encoding="utf-8")
         self.timeout = timeout
         self.process = subprocess.Popen([PROBER, "--try", name, "--config", config, "--timeout", str(timeout), "--lines",
@@ -348,5 +350,5 @@ serial={self.top}/{name}.srl\ndefault_md=sha256\npolicy=p\nx509_extensions=x\nce
         return certificate, key
 
 
-__all__ = ["Certificates", "Faulty", "Place", "Prober", "Result", "Server", "ask", "black_hole", "closes_after", "drips", "faults",
+__all__ = ["Certificates", "Faulty", "GROWTH", "Prober", "Result", "Server", "ask", "black_hole", "closes_after", "drips", "faults",
            "garbage", "outlives", "refused_port", "resets", "side_by_side", "silent"]
