@@ -47,7 +47,6 @@ static inline struct ladder_process *process_of(const struct climb *climb, uint3
 
 const struct wait_traits *wait_traits(enum wait_on on);
 struct row_limits row_limits(enum ladder_row row, const struct climb *climb);
-enum reason_code row_code(enum ladder_row row);
 enum ladder_level level_of(const struct row_limits *limits, int64_t stood, int64_t worked, bool may_die);
 
 bool look_is_away(const struct ladder_look *look);

@@ -30,9 +30,14 @@ static const struct {
 enum { ALARMS_AT_MOST = 6 };
 static const unsigned stretched[ALARMS_AT_MOST + 1] = {100, 150, 225, 337, 506, 759, 1000}; /* percent */
 
-enum reason_code row_code(enum ladder_row row)
+enum reason_code ladder_code(enum ladder_row row)
 {
 	return rows[row].code;
+}
+
+unsigned ladder_stretch(uint32_t alarms)
+{
+	return stretched[alarms < ALARMS_AT_MOST ? alarms : ALARMS_AT_MOST];
 }
 
 static int64_t configured(enum ladder_row row, const struct ladder_limits *limits)
@@ -58,7 +63,7 @@ struct row_limits row_limits(enum ladder_row row, const struct climb *climb)
 	struct row_limits out = {rows[row].degraded, rows[row].not_ready, NEVER};
 
 	if (base) {
-		base = base / 100 * (int64_t)stretched[alarms < ALARMS_AT_MOST ? alarms : ALARMS_AT_MOST];
+		base = base / 100 * (int64_t)ladder_stretch(alarms);
 		out.degraded = lower(rows[row].degraded, base / 4);
 		out.not_ready = rows[row].not_ready == NEVER ? NEVER : lower(rows[row].not_ready, base / 2);
 	}

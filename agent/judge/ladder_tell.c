@@ -21,7 +21,7 @@ static void tell_live(const struct ladder_finding *finding, bool observe, struct
 	const struct ladder_stand *stand = &finding->stand;
 	bool counts = stand->level == LEVEL_DEAD && stand->held == HELD_NO;
 
-	add(&out->live, row_code(finding->row), counts && observe ? HELD_OBSERVE : stand->held,
+	add(&out->live, ladder_code(finding->row), counts && observe ? HELD_OBSERVE : stand->held,
 		stand->level != LEVEL_DEAD, stand->since);
 	if (counts && !observe) {
 		out->live_ok = false;
@@ -40,7 +40,7 @@ static void tell_ready(const struct ladder_finding *finding, struct verdicts *ou
 	if (fault != REASON_NONE)
 		add(&out->ready, fault, HELD_NO, !gates, stand->since);
 	else
-		add(&out->ready, row_code(finding->row), stand->held, !gates, stand->since);
+		add(&out->ready, ladder_code(finding->row), stand->held, !gates, stand->since);
 	if (gates)
 		out->ready_ok = false;
 }

@@ -94,7 +94,7 @@ static void write_reason(struct json *json, const struct standing *standing, con
 	json_text(json, "held", held_text(reason->held));
 	write_nulls(json, (const char *const[]){"dependency", "root", NULL});
 	write_detail(json, request, "detail", detail, strlen(detail));
-	write_chain(json, standing->snapshot->chain.code == reason->code ? &standing->snapshot->chain : &none, request);
+	write_chain(json, standing->snapshot->chain.code == reason->code || standing->snapshot->chain.also == reason->code ? &standing->snapshot->chain : &none, request);
 	json_object_end(json);
 }
 

@@ -46,15 +46,18 @@ struct snapshot_link {
 	pid_t tid;
 	char name[16];
 	const char *op;  /* static; NULL: in none that the shim sees */
-	const char *what; /* static: what kind of thing `object` is, in words */
+	const char *what; /* static: what kind of thing it waits for, in words */
+	const char *held; /* static: " held by " and the like, before the owner's name */
+	bool place;       /* `object` says more than the kind alone */
 	uint64_t object; /* address of the lock, 0 = null */
-	pid_t owner;     /* tid, 0 = null */
+	pid_t owner;     /* tid, or the pid of a process; 0 = null */
 	char symbol[SNAPSHOT_SYMBOL]; /* "journal, app+0x20c0": where `object` is; empty = null */
 };
 
 /* What a deadlock or an orphaned lock is made of: the worst one there is. */
 struct snapshot_chain {
 	enum reason_code code; /* of the reasons that it explains; REASON_NONE: there is none */
+	enum reason_code also; /* another one, or REASON_NONE */
 	struct snapshot_link links[SNAPSHOT_LINKS];
 	unsigned link_count;
 	pid_t stuck[SNAPSHOT_STUCK]; /* members first, then who waits behind them */

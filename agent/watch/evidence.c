@@ -40,12 +40,13 @@ static uint64_t number_after(const char *text, const char *key)
 	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-static void read_switches(pid_t pid, pid_t tid, struct evidence *out)
+uint64_t evidence_switches(pid_t pid, pid_t tid)
 {
 	char text[4096];
 
-	if (read_task(pid, tid, "status", text, sizeof(text)) > 0)
-		out->switches = number_after(text, "\nvoluntary_ctxt_switches:") + number_after(text, "\nnonvoluntary_ctxt_switches:");
+	if (read_task(pid, tid, "status", text, sizeof(text)) <= 0)
+		return 0;
+	return number_after(text, "\nvoluntary_ctxt_switches:") + number_after(text, "\nnonvoluntary_ctxt_switches:");
 }
 
 /* "NR 0xA 0xB 0xC 0xD 0xE 0xF 0xSP 0xPC", "-1 0xSP 0xPC" outside of calls, or "running". */
@@ -60,6 +61,7 @@ void evidence_parse_syscall(const char *line, struct evidence *out)
 	out->syscall = number;
 	for (unsigned i = 0; i < EVIDENCE_ARGUMENTS; i++)
 		out->arguments[i] = strtoull(end, &end, 16);
+	out->stack = strtoull(end, &end, 16);
 }
 
 bool evidence_read_syscall(const struct process_row *row, pid_t tid, struct evidence *out)
@@ -89,7 +91,7 @@ bool evidence_read(const struct process_row *row, pid_t tid, struct evidence *ou
 	out->state = stat.state;
 	out->cpu_ns = stat.cpu_ticks * (uint64_t)(NS_PER_SECOND / sysconf(_SC_CLK_TCK));
 	read_schedstat(row->pid, tid, out);
-	read_switches(row->pid, tid, out);
+	out->switches = evidence_switches(row->pid, tid);
 	return true;
 }
 

@@ -23,6 +23,7 @@ struct evidence {
 	uint64_t switches; /* voluntary and not */
 	long syscall;      /* its number; SYSCALL_NONE outside of calls or running; SYSCALL_UNKNOWN */
 	uint64_t arguments[EVIDENCE_ARGUMENTS];
+	uint64_t stack; /* its stack pointer there, 0 unknown */
 };
 
 /* False when the thread is gone. */
@@ -30,6 +31,9 @@ bool evidence_read(const struct process_row *row, pid_t tid, struct evidence *ou
 
 /* Only what it is inside of: `syscall` and `arguments`. False when that cannot be read. */
 bool evidence_read_syscall(const struct process_row *row, pid_t tid, struct evidence *out);
+
+/* How often it was taken off a CPU so far; 0 when that cannot be read. */
+uint64_t evidence_switches(pid_t pid, pid_t tid);
 
 /* The futex address in which the kernel has it sleep, 0 when it sleeps in no futex. */
 uint64_t evidence_futex(const struct evidence *evidence);

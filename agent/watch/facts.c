@@ -103,7 +103,7 @@ static void judge_proofs(struct service *service, struct service_facts *facts, i
 
 	for (unsigned i = 0; i < service->proofs.knot_count && mode != DEADLOCK_OFF; i++) {
 		const struct knot *knot = &service->proofs.knots[i];
-		bool counts = knot->critical || mode == DEADLOCK_ANY;
+		bool counts = mode == DEADLOCK_ANY || (knot->critical && progress_proof_counts(service, i));
 
 		*(knot->length ? &cycle : &orphan) = true;
 		*(knot->length ? &facts->deadlock_counts : &facts->orphaned_lock_counts) |= counts;
@@ -112,6 +112,25 @@ static void judge_proofs(struct service *service, struct service_facts *facts, i
 	hold_since(&service->orphaned_lock, orphan, now);
 	facts->deadlock = service->deadlock;
 	facts->orphaned_lock = service->orphaned_lock;
+}
+
+/* What was judged by, for a replay. Threads without a knot say nothing. */
+static void record(const struct service *service, const struct service_facts *facts)
+{
+	const struct proofs *proofs = &service->proofs;
+	const struct progress *progress = &service->progress;
+	const struct recording_tick tick = {
+		.frame = progress->stands ? &progress->frame : NULL,
+		.learned = &progress->ladder.learned,
+		.threads = proofs->threads,
+		.thread_count = proofs->knot_count ? proofs->count : 0,
+		.knots = proofs->knots,
+		.knot_count = proofs->knot_count,
+		.facts = facts,
+		.verdicts = &service->verdicts,
+	};
+
+	recorder_note(service->record, &tick);
 }
 
 void facts_judge(struct service *service, int64_t now)
@@ -138,4 +157,6 @@ void facts_judge(struct service *service, int64_t now)
 	facts.observe = service->common->settings.observe || service->common->settings.liveness.mode == LIVENESS_OBSERVE;
 	judge_proofs(service, &facts, now);
 	verdict_judge(&facts, &service->verdicts);
+	progress_judge(service, facts.observe, now);
+	record(service, &facts);
 }

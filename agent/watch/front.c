@@ -109,9 +109,13 @@ static void follow_inbound(struct front *next, const struct front *before, struc
 	const struct front_row *was = front_find(before, row->pid, row->fd);
 
 	row->unread_since = waiting_since(was, row, now);
+	if (was && was->inode == row->inode)
+		row->began = was->began;
+	else
+		row->began = before->read ? now : 0;
 	if (row->unread_since && (!next->unread_since || row->unread_since < next->unread_since))
 		next->unread_since = row->unread_since;
-	if (!was || was->inode != row->inode)
+	if (row->began == now)
 		next->accepted = now;
 }
 

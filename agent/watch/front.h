@@ -30,6 +30,7 @@ struct front_row {
 	uint32_t unread;      /* bytes */
 	uint8_t state;        /* TCP state; 2 = still connecting */
 	int64_t unread_since; /* CLOCK_BOOTTIME ns since when there are unread bytes that nobody takes; 0 = none */
+	int64_t began;        /* when it was first seen; 0: before anybody looked */
 	char remote[FRONT_REMOTE];
 };
 

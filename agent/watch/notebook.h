@@ -21,9 +21,9 @@
 #include "judge/record.h"
 
 #define NOTEBOOK_MAGIC UINT64_C(0x314b4f4f42455f4c)
-#define NOTEBOOK_VERSION 1
+#define NOTEBOOK_VERSION 2
 
-enum { NOTEBOOK_EVENTS = 64, NOTEBOOK_COUNTERS = 384, NOTEBOOK_HEAD_BYTES = 4096 };
+enum { NOTEBOOK_ALARMS = 8, NOTEBOOK_EVENTS = 64, NOTEBOOK_COUNTERS = 384, NOTEBOOK_HEAD_BYTES = 4096 };
 
 /* First page of the mapping. The supervisor maps this page alone, read-only. */
 struct notebook_head {
@@ -60,6 +60,7 @@ struct notebook_core {
 	uint64_t cpu_retired_ticks; /* CPU of processes that are gone */
 	uint64_t overruns;
 	uint32_t workers_peak;
+	uint32_t alarms[NOTEBOOK_ALARMS]; /* false alarms by enum ladder_row */
 	/* the last events, a ring */
 	uint32_t event_next;
 	uint64_t event_total;
@@ -77,7 +78,7 @@ struct notebook_track {
 	int64_t since;    /* CLOCK_BOOTTIME ns: when it was first seen as it is */
 	uint64_t noted;   /* entries when its wait was last noted in `home`, 0 = never */
 	uint32_t role;    /* enum thread_role */
-	uint32_t reserved;
+	uint32_t accepts; /* it takes connections from a listener */
 	struct home home;
 };
 

@@ -10,6 +10,7 @@
 #include "lifesign/segment.h"
 #include "watch/chain.h"
 #include "watch/procfs.h"
+#include "watch/progress_words.h"
 
 /* Threads of a process that the shim does not cover are listed from /proc, so many of them. */
 enum { OUTSIDE_THREADS = 64, OUTSIDE_TOTAL = 512 };
@@ -250,6 +251,7 @@ void publish_snapshot(struct service *service, int64_t now)
 	fill_agent(out, service, now);
 	fill_verdicts(out, &service->verdicts);
 	chain_fill(out, service);
+	progress_words_fill(out, service);
 	fill_events(out, &service->notebook.core);
 	snapshot_publish(service->seat, out);
 }

@@ -16,7 +16,7 @@
 #define TREE_EVERY_NS NS_PER_SECOND
 #define TREE_STRANGERS_NS (200 * NS_PER_MS) /* sooner when a slot or a process is not yet joined to its other half */
 #define LISTENERS_EVERY_NS (500 * NS_PER_MS)
-#define LISTENERS_STARTING_NS (100 * NS_PER_MS)
+#define LISTENERS_SOON_NS (100 * NS_PER_MS)
 #define PUBLISH_EVERY_NS NS_PER_SECOND
 #define SAVE_EVERY_NS NS_PER_SECOND
 
@@ -48,7 +48,7 @@ int service_start(struct service *service, const struct service_common *common, 
 {
 	int ret;
 
-	*service = (struct service){.common = common, .port.fd = -1};
+	*service = (struct service){.common = common, .port.fd = -1, .progress.knock.fd = -1};
 	(void)snprintf(service->name, sizeof(service->name), "%s", parts->name);
 	service->seat = snapshot_seat_open(service->name);
 	if (!service->seat)
@@ -60,6 +60,7 @@ int service_start(struct service *service, const struct service_common *common, 
 		service_stop(service);
 	else
 		service_configure(service);
+	service->record = ret < 0 ? NULL : recorder_join(common->recorder, service->name);
 	return ret;
 }
 
@@ -68,6 +69,8 @@ int service_take_over(struct service *service, int segment_fd)
 	if (service->common->setup->bare)
 		return 0;
 	slots_stop(&service->slots);
+	progress_end(&service->progress);
+	recorder_renew(service->record);
 	service->tree_read = 0;
 	return slots_start(&service->slots, segment_fd, &service->notebook);
 }
@@ -93,7 +96,9 @@ void service_stop(struct service *service)
 	tree_end(&service->tree);
 	listeners_end(&service->listeners);
 	proofs_end(&service->proofs);
+	progress_end(&service->progress);
 	naming_end(&service->naming);
+	recorder_leave(service->record);
 	notebook_close(&service->notebook);
 }
 
@@ -176,6 +181,11 @@ void service_read_tree(struct service *service, int32_t owner, int64_t now)
 	service->tree_read = now;
 }
 
+int64_t service_period_ns(const struct service *service)
+{
+	return (int64_t)(service->common->settings.liveness.sample_seconds * (double)NS_PER_SECOND);
+}
+
 bool service_is_settled(const struct service *service)
 {
 	const struct notebook_core *core = &service->notebook.core;
@@ -217,7 +227,8 @@ static bool is_starting(const struct service *service)
 
 static void look_at_listeners(struct service *service, int64_t now)
 {
-	int64_t every = is_starting(service) ? LISTENERS_STARTING_NS : LISTENERS_EVERY_NS + for_each_other(service, NS_PER_MS);
+	bool soon = is_starting(service) || service->progress.suspected;
+	int64_t every = soon ? LISTENERS_SOON_NS : LISTENERS_EVERY_NS + for_each_other(service, NS_PER_MS);
 
 	if (service->listeners_read && now - service->listeners_read < every)
 		return;
@@ -232,8 +243,10 @@ void service_look(struct service *service, struct suspects_budget *left, int64_t
 		look_at_listeners(service, now);
 		suspects_look(&service->slots, &service->tree, &service->listeners, now, left);
 		proofs_look(&service->proofs, &service->slots, &service->tree, now, &left->proofs);
+		progress_look(service, now, &left->witnesses);
 	}
 	facts_judge(service, now);
+	on_dead_follow(service, now);
 	chain_tell(service, now);
 	service->changed |= history_follow(service);
 }

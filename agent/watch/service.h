@@ -17,8 +17,11 @@
 #include "watch/listeners.h"
 #include "watch/naming.h"
 #include "watch/notebook.h"
+#include "watch/on_dead.h"
 #include "watch/port.h"
+#include "watch/progress.h"
 #include "watch/proofs.h"
+#include "watch/recorder.h"
 #include "watch/slots.h"
 #include "watch/suspects.h"
 #include "watch/tree.h"
@@ -29,6 +32,7 @@ struct service_common {
 	struct settings settings; /* replaced by a reload */
 	char config_error[SNAPSHOT_DETAIL];
 	int64_t drain_since;      /* of the agent as a whole */
+	struct recorder *recorder; /* NULL: nothing is recorded */
 	unsigned services;        /* how many there are: the more, the longer the pauses */
 };
 
@@ -43,11 +47,15 @@ struct service {
 	struct listeners listeners;
 	struct port_check port;
 	struct proofs proofs;
+	struct progress progress;
+	uint8_t told_levels[ROW_COUNT]; /* enum ladder_level that was logged of each row */
 	struct gates gates; /* of the main process */
 	char main_state;    /* … of its first thread, as the kernel says */
 	pid_t main_seen;    /* … for which that was asked */
 	int64_t main_read;
 	struct verdicts verdicts;
+	struct on_dead_hold on_dead;
+	struct recorder_track *record;
 	bool covered;   /* a process that counts leaves traces */
 	bool unsettled; /* a process is too young to tell */
 	bool changed;   /* an answer differs from what was published */
@@ -85,6 +93,9 @@ void service_configure(struct service *service);
 
 /* The steps of a tick, in this order. `now` is CLOCK_BOOTTIME ns. */
 void service_sweep(struct service *service, int64_t now);
+/* How far its ticks are apart when nothing is late, ns. */
+int64_t service_period_ns(const struct service *service);
+
 /* Is it a service for sure: it listens or has, or was named as one, or has run for a while? The whole is judged by
  * these; a command that somebody runs beside them comes and goes without a trace. */
 bool service_is_settled(const struct service *service);

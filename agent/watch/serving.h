@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Does a thread wait on the service's front: on a set of descriptors that holds a listener or, beside
- * others, an accepted connection? Epoll sets are read from fdinfo, poll and select sets from the thread's memory.
+ * others, an accepted connection?
  * Threads: the sampler. Failure: what cannot be read does not serve.
  */
 #ifndef LS_SERVING_H
@@ -14,9 +14,15 @@
 #include "watch/tree.h"
 #include "watch/view.h"
 
+enum serving {
+	SERVES_NOT,
+	SERVES_CARRIES, /* accepted connections, but no listener among the first members */
+	SERVES_ACCEPTS
+};
+
 /* Is this a call that can wait on descriptors of the front at all? */
 bool serving_is_possible(uint32_t op);
 
-bool serving_look(const struct process_row *row, const struct slot_record *record, struct listeners *listeners, int64_t now);
+enum serving serving_look(const struct process_row *row, const struct slot_record *record, struct listeners *listeners, int64_t now);
 
 #endif

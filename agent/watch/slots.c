@@ -100,6 +100,7 @@ static bool meet(struct slots *slots, uint32_t index, struct notebook_track *tra
 		return false;
 	}
 	adopt(track, &slot->record, now); /* before the track is opened: what the agent before left must check */
+	slot->accepts = slot->serves = track->accepts != 0;
 	slots->seen[index].claim = slot->record.claim;
 	slots->known[index / 64] |= UINT64_C(1) << (index % 64);
 	slots->strangers = true;

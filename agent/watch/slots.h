@@ -12,23 +12,15 @@
 
 #include "judge/record.h"
 #include "watch/notebook.h"
+#include "watch/proof.h"
 #include "watch/tree.h"
 #include "watch/view.h"
-
-/* What was found out about a wait for a lock or a thread's end; watch/proofs.h. */
-struct slot_proof {
-	uint64_t entries, object, futex;
-	pid_t owner;     /* tid, 0 not known */
-	bool orphan;     /* the owner does not exist, and nobody will be told */
-	bool normal;     /* a mutex without a count or a check of its own */
-	unsigned samples; /* that agree; 0: none */
-	int64_t since, sampled, looked; /* CLOCK_BOOTTIME ns: first and last that agree; last try */
-};
 
 struct slot_now {
 	bool live;        /* claimed, of a process of the tree, and not stale */
 	bool moved;       /* entered another call since the tick before */
 	bool serves;      /* waits on a set that holds a listener or an accepted connection */
+	bool accepts;     /* … a listener */
 	char kernel_state; /* of /proc, for suspects; 0 not asked */
 	char name[16];
 	uint32_t row;     /* of the tree, valid while live */

@@ -20,12 +20,13 @@
 #define WAITS_EVERY_NS NS_PER_SECOND
 #define WAITS_AT_HOME_NS (60 * NS_PER_SECOND) /* nobody asks what an idle thread waits for */
 #define SERVES_EVERY_NS (2 * NS_PER_SECOND)
+#define SERVES_LATER_NS (20 * NS_PER_SECOND)
 #define QUIET_NS (400 * NS_PER_MS) /* a thread that stays where it is has no questions sooner */
-enum { NAMES = 200, KERNELS = 200, WAITS = 100, SERVINGS = 32, PROOFS = 200 };
+enum { NAMES = 200, KERNELS = 200, WAITS = 100, SERVINGS = 32, PROOFS = 200, WITNESSES = 100 };
 
 struct suspects_budget suspects_budget(void)
 {
-	return (struct suspects_budget){NAMES, KERNELS, WAITS, SERVINGS, PROOFS};
+	return (struct suspects_budget){NAMES, KERNELS, WAITS, SERVINGS, PROOFS, WITNESSES};
 }
 
 static bool is_due(int64_t last, int64_t every, int64_t now)
@@ -78,16 +79,33 @@ static struct thread_look look_of(const struct slots *slots, uint32_t index, con
 
 static void keep_role(struct slot_now *slot, struct notebook_track *track)
 {
-	if (track->role == (uint32_t)slot->role)
+	if (track->role == (uint32_t)slot->role && track->accepts == slot->accepts)
 		return;
 	notebook_track_open(track);
 	track->role = (uint32_t)slot->role;
+	track->accepts = slot->accepts;
 	notebook_track_close(track);
 }
 
 static bool waits_are_due(const struct slot_now *slot, int64_t now)
 {
 	return is_due(slot->waits_read, slot->state == THREAD_IDLE ? WAITS_AT_HOME_NS : WAITS_EVERY_NS, now);
+}
+
+/* A loop that carries connections may be given a listener later. */
+static bool serving_is_due(const struct slot_now *slot, uint32_t op, int64_t now)
+{
+	return serving_is_possible(op) && !slot->accepts && is_due(slot->serves_read, slot->serves ? SERVES_LATER_NS : SERVES_EVERY_NS, now);
+}
+
+/* Once found it stays: a set is read while its loop waits there, and half of it may be away at that moment. */
+static void look_serving(struct slot_now *slot, const struct process_row *row, struct listeners *listeners, int64_t now)
+{
+	enum serving serving = serving_look(row, &slot->record, listeners, now);
+
+	slot->serves |= serving != SERVES_NOT;
+	slot->accepts |= serving == SERVES_ACCEPTS;
+	slot->serves_read = now;
 }
 
 static void look_at(struct slots *slots, uint32_t index, const struct tree *tree, struct listeners *listeners, int64_t now,
@@ -106,11 +124,8 @@ static void look_at(struct slots *slots, uint32_t index, const struct tree *tree
 		waits_look(row, &slot->record, &slot->waits_for);
 		slot->waits_read = now;
 	}
-	if (serving_is_possible(look.op) && !slot->serves && !row->unseen && is_due(slot->serves_read, SERVES_EVERY_NS, now) && left->servings &&
-		left->servings--) {
-		slot->serves = serving_look(row, &slot->record, listeners, now);
-		slot->serves_read = now;
-	}
+	if (serving_is_due(slot, look.op, now) && !row->unseen && left->servings && left->servings--)
+		look_serving(slot, row, listeners, now);
 	look = look_of(slots, index, row);
 	slot->state = thread_judge_state(&look);
 	slot->role = thread_judge_role(&look, (enum thread_role)track->role);

@@ -13,7 +13,7 @@
 
 /* How many questions of each kind one tick may still ask, for all services together. */
 struct suspects_budget {
-	unsigned names, kernels, waits, servings, proofs;
+	unsigned names, kernels, waits, servings, proofs, witnesses;
 };
 
 struct suspects_budget suspects_budget(void);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "judge/ladder.h"
 #include "judge/record.h"
 #include "watch/reach.h"
 #include "watch/view.h"
@@ -49,6 +50,10 @@ struct process_row {
 	bool unseen;              /* of a pid namespace that we do not see: pid is its own there, /proc has nothing of it */
 	bool listens;             /* holds a listening socket */
 	int64_t sockets_looked;   /* when its descriptors were last looked at */
+	struct ladder_process ladder; /* what the ladder keeps of it */
+	enum held_code gate;      /* what kept it from running when that was last asked; HELD_NO */
+	uint64_t cpu_ns, switches; /* of all its threads, at `usage_read` */
+	int64_t usage_read, gate_read; /* CLOCK_BOOTTIME ns, 0 never */
 	bool keep;                /* found in the present pass */
 };
 
