@@ -35,6 +35,8 @@ struct child_setup {
 	int notebook_fd; /* watch/notebook.h, of COMMAND, or the agent's own when `many`; the agent alone writes it */
 	int news_fd;     /* SOCK_SEQPACKET, non-blocking: struct supervisor_news comes in */
 	pid_t supervisor;
+	int probe_fd, board_fd; /* base/probe_plan.h: of the prober's socket our end, and the board; -1 none */
+	int record_fd;   /* of settings.record, appended to; not looked at without one */
 	int64_t run_started; /* CLOCK_BOOTTIME ns */
 	unsigned restarts;   /* agents before this one */
 	bool bare;           /* after a crash loop: judge nothing, answer what can be answered */
@@ -46,7 +48,10 @@ struct child_setup {
  * agent gets of a service, and each one after a take-over (the service was started anew), carries two
  * descriptors as SCM_RIGHTS, {segment, notebook}; a bare agent looks at the notebook only.
  */
-enum { SUPERVISOR_NEWS_VERSION = 2 };
+enum { SUPERVISOR_NEWS_VERSION = 3 };
+
+/* How far liveness.onDead has come since the service was found dead. */
+enum on_dead_state { ON_DEAD_NONE, ON_DEAD_RUNNING, ON_DEAD_OVER };
 
 enum news_kind {
 	NEWS_STATE, /* the service as it is now; an unknown id is a new one */
@@ -65,12 +70,30 @@ struct supervisor_news {
 	uint8_t main_ended;       /* COMMAND (or the daemon it left behind) is gone for good */
 	uint8_t unseen_pids;      /* its pids mean nothing here: another pid namespace, coverage `slots` */
 	uint8_t named;            /* by LIFESIGN_SERVICE: meant to be a service, whatever it does */
-	uint8_t reserved1;
+	uint8_t on_dead;          /* enum on_dead_state */
 	int32_t main_status;      /* wait status when main_ended; 0 when it is not known */
 	int32_t prober_pid;       /* 0 = none: not part of the service */
 	int64_t main_started;     /* CLOCK_BOOTTIME ns of this main process; another value = a new main process */
 	int64_t drain_since;      /* CLOCK_BOOTTIME ns, 0 = not draining */
 	int64_t joined;           /* CLOCK_BOOTTIME ns: the service's own run_started */
+	int32_t on_dead_pid;      /* of that command while it runs, 0 = none: not part of the service */
+	int32_t reserved;
+};
+
+/*
+ * What an agent says to the supervisor, over the same socket: a service was found dead, and liveness.onDead is to be
+ * run if it was not since it was last alive; or it is alive again, so that the next death is another one.
+ */
+enum { AGENT_NOTICE_VERSION = 1 };
+
+enum notice_kind { NOTICE_DEAD, NOTICE_ALIVE };
+
+struct agent_notice {
+	uint32_t version;
+	uint32_t kind;    /* enum notice_kind */
+	uint32_t service; /* id */
+	uint32_t reason;  /* enum reason_code */
+	int32_t pid, tid; /* of whom the reason names, 0 unknown */
 };
 
 /*

@@ -160,6 +160,7 @@ int agent_main(const struct child_setup *setup)
 		return EXIT_BROKEN;
 	}
 	run_ticks(setup);
+	fleet_end_recording(&fleet);
 	serve_stop();
 	return 0;
 }

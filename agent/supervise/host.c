@@ -20,7 +20,9 @@
 #include "supervise/lobby.h"
 #include "supervise/members.h"
 #include "supervise/notify.h"
+#include "supervise/on_dead.h"
 #include "supervise/peer.h"
+#include "supervise/record_file.h"
 #include "supervise/signals.h"
 #include "supervise/spawn.h"
 #include "supervise/survivors.h"
@@ -38,6 +40,8 @@ struct host {
 	struct survivors survivors;
 	struct kin_helpers helpers;
 	struct keeper keeper;
+	struct on_dead on_dead;
+	int record_fd; /* of settings.record; -1: none */
 	pid_t known_agent;  /* whom the members were told to */
 	bool over;
 	int nice_before; /* the agent's */
@@ -53,6 +57,7 @@ static void leave_to_supervisor(void *context)
 
 	(void)setpriority(PRIO_PROCESS, 0, mine->nice_before); /* down is always allowed */
 	close(mine->signals.fd);
+	on_dead_leave(&mine->on_dead);
 	lobby_leave(&mine->lobby);
 	members_leave(&mine->members);
 }
@@ -60,7 +65,7 @@ static void leave_to_supervisor(void *context)
 static int open_keeper(void)
 {
 	struct child_setup setup = {.settings = *host.settings, .many = true, .segment_fd = -1, .notebook_fd = -1, .news_fd = -1,
-		.supervisor = getpid(), .run_started = clock_boot_ns()};
+		.record_fd = host.record_fd, .supervisor = getpid(), .run_started = clock_boot_ns()};
 	int ret;
 
 	memcpy(setup.listeners, host.listening.all, sizeof(setup.listeners));
@@ -132,26 +137,32 @@ static int open_all(const struct settings *settings, struct failure *why)
 	int ret;
 
 	host = (struct host){.settings = settings, .manager = environment_find(environ, "NOTIFY_SOCKET"),
-		 .lobby = {.fd = -1, .events = -1}, .members.events = -1};
+		 .lobby = {.fd = -1, .events = -1}, .members.events = -1, .record_fd = -1};
 	host.keeper.news_fd = host.keeper.setup.notebook_fd = -1;
 	spawn_fill_standard();
+	on_dead_open(&host.on_dead, settings, NULL, &host.signals);
+	host.on_dead.nice = &host.nice_before;
 	raise_limits();
 	come_first();
 	ret = signals_take(&host.signals);
 	if (ret < 0)
 		return failure_set(why, FAILURE_CONFIG, "cannot take signals: %s", strerror(-ret));
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* readers of an agent that died */
-	if (open_lobby(why) || listen_open(&host.listening, settings, why))
+	if (record_file_open(settings->record, &host.record_fd, why) || open_lobby(why) || listen_open(&host.listening, settings, why))
 		return why->status;
+	host.members.on_dead = &host.on_dead;
 	ret = open_keeper();
 	return ret < 0 ? failure_set(why, FAILURE_CONFIG, "no memory for an agent: %s", strerror(-ret)) : 0;
 }
 
 static void close_all(void)
 {
+	on_dead_close(&host.on_dead);
 	keeper_close(&host.keeper);
 	lobby_close(&host.lobby);
 	listen_close(&host.listening);
+	if (host.record_fd >= 0)
+		close(host.record_fd);
 	if (host.members.events >= 0)
 		members_close(&host.members);
 }
@@ -180,7 +191,10 @@ static void reap(void)
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 			return;
 		keeper_zombie(&host.keeper, info.si_pid);
-		if (waitpid(info.si_pid, &status, WNOHANG) == info.si_pid)
+		on_dead_zombie(&host.on_dead, info.si_pid);
+		if (waitpid(info.si_pid, &status, WNOHANG) != info.si_pid)
+			continue;
+		if (!members_on_dead_reaped(&host.members, info.si_pid, status))
 			(void)keeper_reaped(&host.keeper, info.si_pid, status, host.over);
 	}
 }
@@ -243,6 +257,14 @@ static void tick(int64_t mono)
 	keeper_tick(&host.keeper, late);
 }
 
+static void hear_agent(void)
+{
+	struct agent_notice notice;
+
+	while (keeper_hear(&host.keeper, &notice))
+		members_on_dead_hear(&host.members, &notice);
+}
+
 static void wait_and_serve(int64_t until)
 {
 	bool full = tell();
@@ -250,7 +272,8 @@ static void wait_and_serve(int64_t until)
 		{.fd = host.signals.fd, .events = POLLIN},
 		{.fd = host.lobby.events, .events = POLLIN},
 		{.fd = host.members.events, .events = POLLIN},
-		{.fd = full ? host.keeper.news_fd : -1, .events = POLLOUT},
+		{.fd = host.keeper.news_fd, .events = full ? POLLIN | POLLOUT : POLLIN},
+		{.fd = host.on_dead.events, .events = POLLIN},
 	};
 	int64_t left = until - clock_mono_ns();
 	struct timespec timeout = {0};
@@ -259,6 +282,10 @@ static void wait_and_serve(int64_t until)
 		timeout = (struct timespec){left / NS_PER_SECOND, left % NS_PER_SECOND};
 	if (ppoll(all, sizeof(all) / sizeof(all[0]), &timeout, NULL) > 0 && all[0].revents)
 		take_signals();
+	if (all[4].revents)
+		on_dead_serve(&host.on_dead);
+	if (all[3].revents & POLLIN)
+		hear_agent();
 	if (all[2].revents)
 		members_take_events(&host.members);
 	if (all[1].revents)
@@ -274,11 +301,13 @@ static void loop(void)
 			keeper_start_agent(&host.keeper);
 		if (now >= host.tick_due)
 			tick(now);
+		on_dead_tick(&host.on_dead, now);
 		host.over = host.end_due && now >= host.end_due;
 		if (host.over)
 			break;
 		agent_due = keeper_due(&host.keeper);
 		now = host.tick_due < agent_due ? host.tick_due : agent_due;
+		now = on_dead_due(&host.on_dead) < now ? on_dead_due(&host.on_dead) : now;
 		wait_and_serve(host.end_due && host.end_due < now ? host.end_due : now);
 	}
 }

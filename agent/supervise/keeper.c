@@ -25,6 +25,10 @@ int keeper_open(struct keeper *out, const struct child_setup *setup, struct kin_
 	void *page;
 
 	*out = (struct keeper){.setup = *setup, .helpers = helpers, .news_fd = -1};
+	if (prober_open(&out->prober, &out->setup.settings, helpers) < 0)
+		log_event(LOG_LEVEL_ERROR, "prober", "no memory for a prober: dependencies stay unknown");
+	out->setup.probe_fd = out->prober.agent_end;
+	out->setup.board_fd = out->prober.board_fd;
 	out->news.version = SUPERVISOR_NEWS_VERSION;
 	out->setup.notebook_fd = notebook_create(setup->settings.slots);
 	out->next_start = INT64_MAX;
@@ -53,6 +57,7 @@ static void become_agent(struct keeper *keeper, int news)
 	if (getppid() != setup.supervisor)
 		_exit(0); /* it ended before the line above */
 	close(keeper->news_fd);
+	prober_leave(&keeper->prober);
 	keeper->in_child(keeper->in_child_context);
 	signals_reset_for_agent();
 	setup.news_fd = news;
@@ -113,6 +118,12 @@ void keeper_tell(struct keeper *keeper)
 		keeper->news_waits = errno == EAGAIN; /* else it is gone: its successor is told at the start */
 }
 
+bool keeper_hear(struct keeper *keeper, struct agent_notice *out)
+{
+	return keeper->news_fd >= 0 && recv(keeper->news_fd, out, sizeof(*out), MSG_DONTWAIT) == (ssize_t)sizeof(*out) &&
+	       out->version == AGENT_NOTICE_VERSION;
+}
+
 /* Field 2 of /proc/PID/schedstat: ns spent ready to run, waiting for a CPU. */
 static int64_t read_run_delay(pid_t pid)
 {
@@ -127,12 +138,21 @@ static int64_t read_run_delay(pid_t pid)
 	return delay < 0 ? -1 : delay;
 }
 
+static void tell_of_prober(struct keeper *keeper)
+{
+	keeper->news.prober_pid = keeper->prober.pid;
+	if (!keeper->setup.many)
+		keeper_tell(keeper);
+}
+
 void keeper_tick(struct keeper *keeper, int64_t late)
 {
 	int64_t mono = clock_mono_ns();
 	struct patience_look look = {.mono = mono, .late = late};
 
 	kin_forget_helpers(keeper->helpers, keeper->pid);
+	if (prober_tick(&keeper->prober, late))
+		tell_of_prober(keeper);
 	if (!keeper->pid || keeper->ordered_to_die)
 		return;
 	look.beat = __atomic_load_n(&keeper->head->beat, __ATOMIC_RELAXED); /* any change will do */
@@ -160,6 +180,7 @@ static void say_how_it_ended(const struct keeper *keeper, int status)
 
 void keeper_zombie(struct keeper *keeper, pid_t pid)
 {
+	prober_zombie(&keeper->prober, pid);
 	if (pid == keeper->pid)
 		(void)kill(-pid, SIGKILL); /* ESRCH: it had no readers */
 }
@@ -169,6 +190,10 @@ bool keeper_reaped(struct keeper *keeper, pid_t pid, int status, bool ending)
 	bool was_bare = keeper->crashes.bare, killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 	int64_t wait;
 
+	if (prober_reaped(&keeper->prober, pid, status, ending)) {
+		tell_of_prober(keeper);
+		return true;
+	}
 	if (pid != keeper->pid)
 		return false;
 	keeper_dismiss(keeper);
@@ -210,6 +235,7 @@ void keeper_wait(struct keeper *keeper, int ms)
 void keeper_close(struct keeper *keeper)
 {
 	keeper_dismiss(keeper);
+	prober_close(&keeper->prober);
 	if (keeper->pid > 0) {
 		(void)kill(-keeper->pid, SIGKILL);
 		keeper_wait(keeper, KILL_MS);

@@ -13,6 +13,7 @@
 #include "base/child.h"
 #include "supervise/kin.h"
 #include "supervise/patience.h"
+#include "supervise/prober.h"
 #include "watch/notebook.h"
 
 struct keeper {
@@ -30,6 +31,7 @@ struct keeper {
 	struct patience patience;
 	struct patience_crashes crashes;
 	int64_t next_start; /* CLOCK_MONOTONIC ns, when none runs */
+	struct prober prober; /* the other one */
 };
 
 /* Makes the notebook and forks nothing yet. `setup` without notebook and news. 0 or -errno. */
@@ -42,6 +44,9 @@ void keeper_start_agent(struct keeper *keeper);
 
 /* To be called after each change of `news`, and when the agent's socket takes data again. */
 void keeper_tell(struct keeper *keeper);
+
+/* What the agent has to say, one at a time; false: nothing more. */
+bool keeper_hear(struct keeper *keeper, struct agent_notice *out);
 
 /* Each tick: starts one that is due, replaces one that is stuck. `late`: ns after the planned time. */
 void keeper_tick(struct keeper *keeper, int64_t late);

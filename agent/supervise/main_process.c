@@ -92,13 +92,17 @@ static void main_stopped(struct supervisor *supervisor, int number)
 
 static void child_ended(struct supervisor *supervisor, pid_t pid)
 {
+	const struct supervisor_news *news;
 	int status = 0;
 
 	reclaim_zombie(&supervisor->reclaim, pid);
 	keeper_zombie(&supervisor->keeper, pid);
+	on_dead_zombie(&supervisor->on_dead, pid);
 	if (waitpid(pid, &status, WNOHANG) != pid)
 		return;
-	if (!keeper_reaped(&supervisor->keeper, pid, status, supervisor->over) && pid == supervisor->main)
+	if (on_dead_reaped(&supervisor->on_dead, pid, status, &news))
+		keeper_tell(&supervisor->keeper);
+	else if (!keeper_reaped(&supervisor->keeper, pid, status, supervisor->over) && pid == supervisor->main)
 		main_ended(supervisor, status);
 }
 

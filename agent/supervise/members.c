@@ -334,6 +334,7 @@ static void forget(struct members *members, unsigned index)
 	members->gone[members->gone_count++] = member->news.service;
 	if (member->announced)
 		log_event(LOG_LEVEL_INFO, "join", "%s is forgotten: it ended 5 minutes ago", member->news.name);
+	on_dead_forget(members->on_dead, &member->news);
 	member_drop(member);
 	free(member);
 	members->all[index] = members->all[--members->count];

@@ -9,6 +9,7 @@
 
 #include "lifesign/join.h"
 #include "supervise/member.h"
+#include "supervise/on_dead.h"
 
 enum { MEMBERS = 4096, MEMBERS_OF_A_STRANGER = 256 };
 
@@ -26,6 +27,7 @@ struct members {
 	uint32_t *gone;
 	unsigned gone_count, gone_room;
 	bool agent_told;
+	struct on_dead *on_dead;
 	int64_t drain_since;
 	uint32_t reloads;
 };
@@ -48,6 +50,10 @@ void members_take_events(struct members *members);
 
 /* Each tick of the supervisor. */
 void members_tick(struct members *members);
+
+/* What the agent says of one that is dead; and that a child of ours was reaped: true when it was run for that. */
+void members_on_dead_hear(struct members *members, const struct agent_notice *notice);
+bool members_on_dead_reaped(struct members *members, pid_t pid, int status);
 
 /* A new agent knows nothing. */
 void members_agent_is_new(struct members *members);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "supervise/members.h"
 
 void members_agent_is_new(struct members *members)
@@ -87,4 +88,30 @@ bool members_tell(struct members *members, int news_fd)
 	if (ret == 0)
 		ret = tell_agent(members, news_fd); /* last: the mark that a new agent has heard of all */
 	return ret == -EAGAIN;
+}
+
+void members_on_dead_hear(struct members *members, const struct agent_notice *notice)
+{
+	for (unsigned m = 0; m < members->count; m++) {
+		struct member *member = members->all[m];
+
+		if (member->news.service != notice->service)
+			continue;
+		log_about(member->news.name);
+		if (on_dead_hear(members->on_dead, notice, &member->news))
+			member->told = false;
+		log_about(NULL);
+	}
+}
+
+bool members_on_dead_reaped(struct members *members, pid_t pid, int status)
+{
+	const struct supervisor_news *news;
+	bool ours = on_dead_reaped(members->on_dead, pid, status, &news);
+
+	for (unsigned m = 0; news && m < members->count; m++) {
+		if (&members->all[m]->news == news)
+			members->all[m]->told = false;
+	}
+	return ours;
 }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "supervise/record_file.h"
 #include "supervise/spawn.h"
 #include "supervise/supervisor.h"
 
@@ -54,6 +55,7 @@ static void leave_to_supervisor(void *context)
 	if (mine->terminal.fd >= 0)
 		close(mine->terminal.fd);
 	handout_close(&mine->handout);
+	on_dead_leave(&mine->on_dead);
 	relay_leave(&mine->relay);
 	segment_keep_geometry(&mine->segment);
 	segment_unmap(&mine->segment); /* an agent maps it read-only, by the descriptor */
@@ -62,7 +64,7 @@ static void leave_to_supervisor(void *context)
 static int open_keeper(void)
 {
 	struct child_setup setup = {.settings = *supervisor.settings, .segment_fd = supervisor.segment.fd,
-		.notebook_fd = -1, .news_fd = -1, .supervisor = supervisor.self, .run_started = clock_boot_ns()};
+		.notebook_fd = -1, .news_fd = -1, .record_fd = supervisor.record_fd, .supervisor = supervisor.self, .run_started = clock_boot_ns()};
 	int ret;
 
 	memcpy(setup.listeners, supervisor.listening.all, sizeof(setup.listeners));
@@ -114,23 +116,29 @@ static int open_all(const struct settings *settings, struct failure *why)
 {
 	int ret;
 
-	supervisor = (struct supervisor){.settings = settings, .self = getpid(), .segment.fd = -1, .handout.fd = -1};
+	supervisor = (struct supervisor){.settings = settings, .self = getpid(), .segment.fd = -1, .handout.fd = -1, .record_fd = -1};
 	supervisor.relay.fd = supervisor.terminal.fd = supervisor.keeper.news_fd = supervisor.keeper.setup.notebook_fd = -1;
 	spawn_fill_standard();
+	on_dead_open(&supervisor.on_dead, settings, &supervisor.helpers, &supervisor.signals);
 	ret = signals_take(&supervisor.signals);
 	if (ret < 0)
 		return failure_set(why, FAILURE_CONFIG, "cannot take signals: %s", strerror(-ret));
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* always there since Linux 3.4 */
 	terminal_open(&supervisor.terminal);
+	if (record_file_open(settings->record, &supervisor.record_fd, why))
+		return why->status;
 	return listen_open(&supervisor.listening, settings, why);
 }
 
 static void close_all(void)
 {
+	on_dead_close(&supervisor.on_dead);
 	keeper_close(&supervisor.keeper);
 	relay_finish(&supervisor.relay);
 	handout_close(&supervisor.handout);
 	listen_close(&supervisor.listening);
+	if (supervisor.record_fd >= 0)
+		close(supervisor.record_fd);
 	reclaim_stop(&supervisor.reclaim);
 	segment_drop(&supervisor.segment);
 	terminal_take(&supervisor.terminal, supervisor.main_group);
@@ -180,6 +188,16 @@ static void tick(int64_t mono)
 	keeper_tick(&supervisor.keeper, late);
 }
 
+static void hear_agent(void)
+{
+	struct agent_notice notice;
+
+	while (keeper_hear(&supervisor.keeper, &notice)) {
+		if (on_dead_hear(&supervisor.on_dead, &notice, &supervisor.keeper.news))
+			keeper_tell(&supervisor.keeper);
+	}
+}
+
 /* One turn of the loop, which ends at `until` at the latest. Signals first: they are what users wait for. */
 static void turn(int64_t until)
 {
@@ -189,7 +207,8 @@ static void turn(int64_t until)
 		{.fd = supervisor.signals.fd, .events = POLLIN},
 		{.fd = supervisor.handout.fd, .events = POLLIN},
 		{.fd = relay->fd < 0 || !relay->held ? relay->fd : relay->manager, .events = relay->held ? POLLOUT : POLLIN},
-		{.fd = keeper->news_waits ? keeper->news_fd : -1, .events = POLLOUT},
+		{.fd = keeper->news_fd, .events = keeper->news_waits ? POLLIN | POLLOUT : POLLIN},
+		{.fd = supervisor.on_dead.events, .events = POLLIN},
 	};
 	int64_t left = earlier(until, supervisor.drain_due ? supervisor.drain_due : until) - clock_mono_ns();
 	struct timespec timeout = {0};
@@ -203,8 +222,12 @@ static void turn(int64_t until)
 			handout_serve(&supervisor.handout);
 		if (all[2].revents)
 			relay_serve(relay);
-		if (all[3].revents)
+		if (all[3].revents & POLLOUT)
 			keeper_tell(keeper);
+		if (all[3].revents & POLLIN)
+			hear_agent();
+		if (all[4].revents)
+			on_dead_serve(&supervisor.on_dead);
 	}
 	main_forward_due(&supervisor, clock_mono_ns());
 }
@@ -218,6 +241,7 @@ static void catch_up(void)
 		keeper_start_agent(&supervisor.keeper);
 	if (now >= supervisor.tick_due)
 		tick(now);
+	on_dead_tick(&supervisor.on_dead, now);
 }
 
 /* Until COMMAND has its segment, or does not ask for one. */
@@ -269,7 +293,7 @@ int supervise_run(const struct settings *settings, const char *shim, char **argv
 	say_start(pid, &shortage);
 	while (!supervisor.over) {
 		catch_up();
-		turn(earlier(supervisor.tick_due, keeper_due(&supervisor.keeper)));
+		turn(earlier(earlier(supervisor.tick_due, on_dead_due(&supervisor.on_dead)), keeper_due(&supervisor.keeper)));
 	}
 	say_farewell();
 	close_all();

@@ -10,6 +10,7 @@
 #include "supervise/handout.h"
 #include "supervise/keeper.h"
 #include "supervise/listen.h"
+#include "supervise/on_dead.h"
 #include "supervise/reclaim.h"
 #include "supervise/relay.h"
 #include "supervise/signals.h"
@@ -27,6 +28,8 @@ struct supervisor {
 	struct relay relay;
 	struct kin_helpers helpers;
 	struct keeper keeper;
+	struct on_dead on_dead;
+	int record_fd; /* of settings.record; -1: none */
 	/* COMMAND, or what counts as main since it daemonized */
 	pid_t main;
 	pid_t main_group;

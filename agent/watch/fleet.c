@@ -72,12 +72,31 @@ static void remove_service(struct fleet *fleet, unsigned index)
 	fleet->common.services = fleet->count;
 }
 
+static void start_recorder(struct fleet *fleet)
+{
+	const struct child_setup *setup = fleet->common.setup;
+	const struct recorder_setup recorder = {.fd = setup->record_fd,
+		.file = setup->settings.record,
+		.most_bytes = (uint64_t)setup->settings.record_megabytes << 20,
+		.slots = setup->settings.slots};
+
+	if (setup->settings.record[0] && !setup->bare)
+		fleet->common.recorder = recorder_start(&recorder);
+}
+
+void fleet_end_recording(struct fleet *fleet)
+{
+	recorder_stop(fleet->common.recorder); /* the services' tracks are of no use any more, and end with us */
+	fleet->common.recorder = NULL;
+}
+
 int fleet_start(struct fleet *fleet, const struct child_setup *setup)
 {
 	struct service_parts parts = {setup->settings.service, setup->segment_fd, setup->notebook_fd};
 	int ret;
 
 	*fleet = (struct fleet){.common = {.setup = setup, .settings = setup->settings}};
+	start_recorder(fleet);
 	if (setup->many)
 		ret = notebook_open(&fleet->own, setup->notebook_fd);
 	else
@@ -163,6 +182,8 @@ static void own_children(const struct fleet *fleet)
 	census_set(getpid(), CENSUS_NOBODY);
 	if (service->news.prober_pid)
 		census_set(service->news.prober_pid, CENSUS_NOBODY);
+	if (service->news.on_dead_pid)
+		census_set(service->news.on_dead_pid, CENSUS_NOBODY);
 	census_set_children(fleet->common.setup->supervisor, 0);
 }
 

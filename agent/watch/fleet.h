@@ -41,6 +41,9 @@ void fleet_note(struct fleet *fleet, enum event_what what, const char *from, con
 /* The settings were read again, or refused. */
 void fleet_configure(struct fleet *fleet, bool taken);
 
+/* Writes out what is recorded; no tick follows. */
+void fleet_end_recording(struct fleet *fleet);
+
 /* True when the only service, that of `run`, is over. */
 bool fleet_is_over(const struct fleet *fleet);
 

@@ -169,6 +169,12 @@ static bool begin(struct recorder_track *track)
 	return track->begun;
 }
 
+void recorder_renew(struct recorder_track *track)
+{
+	if (track)
+		track->begun = track->state.follows = false;
+}
+
 void recorder_note(struct recorder_track *track, const struct recording_tick *tick)
 {
 	struct recorder *recorder = track ? track->recorder : NULL;

@@ -33,6 +33,8 @@ void recorder_stop(struct recorder *recorder);
 /* With NULL these do nothing. `name` as it is at the beginning. */
 struct recorder_track *recorder_join(struct recorder *recorder, const char *name);
 void recorder_leave(struct recorder_track *track);
+/* What is judged from here on has nothing to do with what was before. */
+void recorder_renew(struct recorder_track *track);
 void recorder_note(struct recorder_track *track, const struct recording_tick *tick);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "judge/recording.h"
 
-enum { REPLAY_SERVICES = 64 };
+enum { REPLAY_SERVICES = 256 };
 
 /* What the ladder keeps of a process, by whose it is. */
 struct replay_process {
