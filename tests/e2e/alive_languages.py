@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 
+import services
 import services_languages
 from alive import Scene, Silent
 from faults_inject import Clients, get
@@ -61,6 +62,13 @@ def has_more_jobs(stage):
 def waits_for_jobs(stage):
     stage.until(lambda: stage.service.beside.asked > 0)
     yield
+
+
+def silent_clients(stage):
+    """More of them than threads; each keeps one busy."""
+    clients = stage.keep(Clients(stage.port, 12, b"half a li"))
+    yield
+    clients.close()
 
 
 # ---- dependencies
@@ -216,6 +224,11 @@ SCENES = [
           with_silent_names(["/usr/bin/python3", f"{PROGRAMS}/alive.py", "names"]), looked_up, may=WAITS),
     Scene("node: getaddrinfo in all threads of the pool, the DNS server silent", "+ 20",
           with_silent_names(["/usr/bin/node", f"{PROGRAMS}/alive.js", "names"]), looked_up),
+    Scene("python: all threads of the pool wait for silent clients", "15", services_languages.python_threads, silent_clients),
+    Scene("java: all threads of the pool wait for silent clients", "15", services_languages.java, silent_clients),
+    # whoever is served is the only one: connections wait until he has said what he wants
+    Scene("python: one silent client holds a server without threads", "15", services.python_http, silent_clients, may=WAITS),
+    Scene("gunicorn: silent clients hold all workers", "15", services_languages.gunicorn, silent_clients, may=WAITS),
     Scene("node: a cluster idle", "18 23", node("cluster")),
     Scene("node: threads that compute and wait", "18", node("threads", nice=True)),
     # the loop, which is all there is, waits for its child: loop_blocked is not ready, and never dead for a child's sake

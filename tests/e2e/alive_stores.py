@@ -278,6 +278,15 @@ def mariadb_waits(stage):
     yield
 
 
+def all_locked_out(stage):
+    """Whoever is connected waits for a lock that a sleeper holds."""
+    Client(stage, "create database t", "create table t.n (a int)", "flush tables with read lock", "select sleep(3600)")
+    for _ in range(10):
+        Client(stage, "insert into t.n values (2)")
+    stage.until(lambda: len(stage.threads("pthread_cond_timedwait")) >= 11)
+    yield
+
+
 DEBUGGED = ("--enable-debug-command", "yes")
 
 SCENES = [
@@ -294,5 +303,6 @@ SCENES = [
     Scene("postgres under pgbench, VACUUM FULL and CREATE INDEX", "12 2", services.postgres, maintenance),
     Scene("postgres backends whose clients left", "+ 12", services.postgres, left_alone),
     Scene("postgres standby with a silent primary", "12 20", standby, has_silent_primary),
+    Scene("mariadb whose clients all wait for one lock", "14", mariadb, all_locked_out),
     Scene("mariadb with sleepers, FTWRL, ALTER TABLE and idle connections", "14", mariadb, mariadb_waits),
 ]

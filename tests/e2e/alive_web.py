@@ -33,7 +33,8 @@ def nginx(place):
     service = services.nginx(place, extra="worker_rlimit_nofile 12000;")
     change(f"{place.path}/nginx/nginx.conf", ("worker_connections 256", "worker_connections 5000"),
            (f"root {place.path}/nginx/www;", f"""root {place.path}/nginx/www; keepalive_timeout 7200s; client_body_timeout 7200s;
-           location /slow {{ proxy_pass http://127.0.0.1:{backend.port}; proxy_read_timeout 7200s; }}"""))
+           location /slow {{ proxy_pass http://127.0.0.1:{backend.port}; proxy_read_timeout 7200s;
+           proxy_request_buffering off; client_max_body_size 0; }}"""))
     service.backend, service.close = backend, backend.close
     return service
 
@@ -44,12 +45,23 @@ def many(stage):
 
 
 def keep_alive(stage):
-    """Idle keep-alive connections by the hundred, and an upload of some bytes a second."""
+    """Idle keep-alive connections by the hundred, an upload of some bytes a second, and one whose bytes stay unread,
+    for the backend reads none."""
     for _ in range(many(stage)):
         stage.link(get("/"), reads=1)
     upload = stage.link(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n")
     stage.repeat(lambda: upload.sendall(b"x" * 200))
+    stuck = stage.link(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n")
+    stuck.setblocking(False)
+    stage.until(lambda: is_full(stuck))
     yield
+
+
+def is_full(link):
+    try:
+        return link.send(b"x" * 500000) < 0
+    except BlockingIOError:
+        return True
 
 
 def benchmarked(stage):
@@ -124,6 +136,13 @@ def restarted_gracefully(stage):
     yield
 
 
+def half_requests(stage):
+    """More clients than workers that say how they begin and nothing more."""
+    clients = stage.keep(Clients(stage.port, 40, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx"))
+    yield
+    clients.close()
+
+
 # ---- php-fpm
 
 def php_with_sleep(place):
@@ -193,6 +212,7 @@ def silent_logins(stage):
 # All workers are away and connections wait, so no more of them are of use: pool_exhausted after 5 s, and when nothing at
 # all moves no_progress too. What they wait for is their own child or the time: never dead.
 FULL = ["pool_exhausted", "no_progress"]
+WAITS = ["dependency_wait"]  # … or for somebody outside
 
 SCENES = [
     Scene("nginx idle", "1 23", services.nginx),
@@ -201,6 +221,8 @@ SCENES = [
     Scene("nginx reloaded while old workers drain", "15", nginx, reloaded),
     Scene("apache prefork in long CGI", "+ 23", prefork_with_cgi, long_cgi, may=FULL),
     Scene("apache event restarted gracefully under keep-alive connections", "15", apache_keep_alive, restarted_gracefully),
+    Scene("apache event full of clients that say nothing more", "15", apache_keep_alive, half_requests, may=[*FULL, *WAITS]),
+    Scene("apache prefork full of clients that say nothing more", "15", prefork_with_cgi, half_requests, may=[*FULL, *WAITS]),
     Scene("php-fpm in long requests", "+ 23", php_with_sleep, long_php, may=FULL),
     Scene("haproxy before a silent backend", "20", haproxy_before_silence, slow_backend),
     Scene("dnsmasq with a silent server", "20", dnsmasq_of_silence, asked_in_vain),
