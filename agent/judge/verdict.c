@@ -106,6 +106,8 @@ static void judge_ready(const struct service_facts *facts, struct verdicts *out)
 		ready->items[ready->count++] = out->startup.items[i];
 	if (facts->draining)
 		add_reason(ready, REASON_DRAINING, HELD_NO, facts->draining);
+	if (facts->maintenance)
+		add_reason(ready, REASON_MAINTENANCE, HELD_NO, facts->maintenance);
 	add_gates(facts, ready);
 	if (bare_port_is_closed(facts) && out->startup_ok)
 		add_reason(ready, REASON_STARTING, HELD_NO, facts->now);

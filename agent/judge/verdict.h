@@ -28,6 +28,7 @@ struct service_facts {
 	int64_t deadlock, orphaned_lock;
 	bool deadlock_counts, orphaned_lock_counts; /* it makes the service dead; else it only degrades */
 	int64_t draining;
+	int64_t maintenance;   /* somebody took it out of service */
 	int64_t starting;      /* when the main process began, while start-up lasts */
 	enum startup_state startup;
 	bool port_accepts;     /* bare only: the port of the service takes connections */
@@ -40,6 +41,7 @@ struct reason {
 	enum held_code held;
 	bool minor; /* shown, fails nothing */
 	int64_t since;
+	unsigned dependency; /* its index + 1; 0: of none */
 };
 
 struct reason_list {

@@ -160,9 +160,12 @@ bool attempt_hung_up(int fd)
 	return fd >= 0 && poll(&now, 1, 0) > 0 && (now.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
 }
 
+/* Under the lock: once a kind has let go of a descriptor nobody shuts down whoever gets its number next. */
 void attempt_hold(struct attempt *attempt, int fd)
 {
+	(void)pthread_mutex_lock(&attempt->note);
 	attempt->held = fd;
+	(void)pthread_mutex_unlock(&attempt->note);
 }
 
 /* 1 ready, 0 the time is over, -errno. */
