@@ -2,6 +2,7 @@
 #include "watch/wait_on.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,30 @@ static bool sleeps_in(const struct wait_on_look *look, const char *const *functi
 /* Kernel functions in which a thread waits for the other end of a FIFO: to open it, to write, to read. */
 static const char *const fifo_waits[] = {"wait_for_partner", "pipe_", "anon_pipe_", "fifo_", NULL};
 
-static bool holds_link(pid_t pid, const char *link)
+enum { ENDS_UNKNOWN = -1 };
+
+/* O_RDONLY, O_WRONLY or O_RDWR. */
+static int ends_of(const struct reach_target *target, const char *fd)
+{
+	char name[REACH_NAME], text[256], *flags;
+	ssize_t got;
+
+	(void)snprintf(name, sizeof(name), "fdinfo/%s", fd);
+	got = reach_file(target, name, text, sizeof(text) - 1);
+	text[got > 0 ? got : 0] = '\0';
+	flags = strstr(text, "flags:");
+	return flags ? (int)(strtol(flags + strlen("flags:"), NULL, 8) & O_ACCMODE) : ENDS_UNKNOWN;
+}
+
+/* Two that write to the same pipe do not wait for each other. */
+static bool is_other_end(const struct reach_target *target, const char *fd, int own)
+{
+	int ends = own == ENDS_UNKNOWN || own == O_RDWR ? O_RDWR : ends_of(target, fd);
+
+	return ends == ENDS_UNKNOWN || ends == O_RDWR || ends != own;
+}
+
+static bool holds_other_end(pid_t pid, const char *link, int own)
 {
 	char path[64], text[256];
 	struct dirent *entry;
@@ -52,7 +76,8 @@ static bool holds_link(pid_t pid, const char *link)
 		if (entry->d_name[0] == '.' || strlen(entry->d_name) > 10)
 			continue;
 		(void)snprintf(name, sizeof(name), "fd/%s", entry->d_name);
-		found = reach_link(&target, name, text, sizeof(text)) > 0 && strcmp(text, link) == 0;
+		found = reach_link(&target, name, text, sizeof(text)) > 0 && strcmp(text, link) == 0 &&
+			is_other_end(&target, entry->d_name, own);
 	}
 	if (directory)
 		closedir(directory);
@@ -60,9 +85,15 @@ static bool holds_link(pid_t pid, const char *link)
 }
 
 /* A process that the service began, or of which it was begun, and that it can wait for as it does for a child. */
-static enum wait_on pipe_wait(const struct wait_on_look *look, const char *link)
+static enum wait_on pipe_wait(const struct wait_on_look *look, int fd, const char *link)
 {
+	struct reach_target target = tree_target(look->row);
 	unsigned left = PIPE_PROCESSES;
+	char text[16];
+	int own;
+
+	(void)snprintf(text, sizeof(text), "%d", fd);
+	own = ends_of(&target, text);
 
 	for (unsigned i = 0; i < look->tree->count; i++) {
 		const struct process_row *other = &look->tree->rows[i];
@@ -71,7 +102,7 @@ static enum wait_on pipe_wait(const struct wait_on_look *look, const char *link)
 			continue;
 		if (!left-- || !other->readable)
 			return WAIT_UNKNOWN;
-		if (holds_link(other->pid, link))
+		if (holds_other_end(other->pid, link, own))
 			return WAIT_CHILD;
 	}
 	return WAIT_PIPE;
@@ -94,7 +125,7 @@ static const struct {
 	{"/dev/", WAIT_UNKNOWN},
 };
 
-static enum wait_on file_wait(const struct wait_on_look *look, const char *link)
+static enum wait_on file_wait(const struct wait_on_look *look, int fd, const char *link)
 {
 	for (unsigned i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
 		if (strncmp(link, links[i].prefix, strlen(links[i].prefix)) == 0)
@@ -102,7 +133,7 @@ static enum wait_on file_wait(const struct wait_on_look *look, const char *link)
 	}
 	if (link[0] != '/')
 		return WAIT_UNKNOWN;
-	return sleeps_in(look, fifo_waits) ? pipe_wait(look, link) : WAIT_FILE;
+	return sleeps_in(look, fifo_waits) ? pipe_wait(look, fd, link) : WAIT_FILE;
 }
 
 static enum wait_on socket_wait(const struct wait_on_look *look, int fd, struct wait_on_answer *answer)
@@ -127,7 +158,7 @@ static enum wait_on descriptor_wait(const struct wait_on_look *look, int fd, str
 		return WAIT_UNKNOWN;
 	if (strncmp(link, "socket:[", 8) == 0)
 		return socket_wait(look, fd, answer);
-	return strncmp(link, "pipe:[", 6) == 0 ? pipe_wait(look, link) : file_wait(look, link);
+	return strncmp(link, "pipe:[", 6) == 0 ? pipe_wait(look, fd, link) : file_wait(look, fd, link);
 }
 
 /* ---- a set of them: as hopeful as its best member */

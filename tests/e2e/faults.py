@@ -59,8 +59,9 @@ class Scene:
         self.began, self.what = time.monotonic(), name
         self.others = []
 
-    def start(self, service, seconds=4, liveness=None, config="", options=(), ready=True, **rest):
-        """`seconds`: every limit of liveness; `liveness`: more keys of it; `config`: more of the file."""
+    def start(self, service, seconds=4, liveness=None, config="", options=(), ready=True, used=0, **rest):
+        """`seconds`: every limit of liveness; `liveness`: more keys of it; `config`: more of the file. `used`: so many
+        rounds of so many requests first, as homes are learned from what comes back to them."""
         keys = {"loopBlockedSeconds": seconds, "loopSpinningSeconds": seconds, "noProgressSeconds": seconds, **(liveness or {})}
         text = "liveness: {" + ", ".join(f"{k}: {v}" for k, v in keys.items()) + "}\n" + config
         self.service = service
@@ -69,8 +70,21 @@ class Scene:
         if ready:
             wait_until(service.ping, 40, lambda: f"does not answer; {self.run.said()}")
             self.run.wait_ready(40)
+            wait_until(self.is_known, 20, lambda: f"who serves is not known; {self.run.status()}")
+            self.use(used)
         self.watch = Watch(self.run)
         return self.run
+
+    def is_known(self):
+        """Is it known of each process that takes connections which of its threads does?"""
+        processes = self.run.status()["processes"]
+        takers = [p for p in processes if p["role"] == "worker"] or processes[:1]
+        return all(any(t["role"] in ("loop", "listener") for t in p["threads"]) for p in takers)
+
+    def use(self, requests, rounds=8):
+        for _ in range(rounds if requests else 0):
+            self.service.load(requests)
+            wait_until(lambda at=time.monotonic() + 0.2: time.monotonic() > at, 2)
 
     def also(self, one):
         """one.close() at the end, in reverse order."""
@@ -90,6 +104,9 @@ class Scene:
 
     def _note(self, verdict, code):
         _table.append((f"{self.name}: {self.what}", verdict, code, time.monotonic() - self.began))
+        if os.environ.get("FAULTS_DETAIL"):
+            listed = "live" if verdict in ("dead", "degraded") else "ready"
+            print([(r["code"], r["detail"], r["chain"]) for r in self.run.status()[listed]["reasons"]])
 
     def live(self, code, verdict, seconds=30):
         """That reason of livez, once the verdict is so."""
@@ -188,3 +205,4 @@ def table(request):
     report.write_line("")
     for name, verdict, code, seconds in sorted(_table):
         report.write_line(f"{name[:90]:90} | {verdict:9} | {code:15} | {seconds:6.2f}")
+    _table.clear()

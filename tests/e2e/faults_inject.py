@@ -142,6 +142,7 @@ class Silent:
 
     def __init__(self, kind=socket.SOCK_STREAM, address=(LOCAL, 0)):
         self.link = socket.socket(socket.AF_INET, kind)
+        self.link.settimeout(20)
         self.link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.link.bind(address)
         if kind == socket.SOCK_STREAM:
