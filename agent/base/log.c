@@ -146,6 +146,19 @@ static void put_key(struct line *line, const char *key, const char *value, size_
 		put_text(line, "\"");
 }
 
+/* Before the sentence, which alone is ever cut: an object is whole or not there. */
+static void put_object(struct line *line, const char *key, const char *object)
+{
+	size_t bytes = strlen(object);
+
+	if (bytes > LOG_OBJECT_BYTES)
+		return;
+	put_text(line, ",\"");
+	put_text(line, key);
+	put_text(line, "\":");
+	put(line, object, bytes);
+}
+
 static void end(struct line *line, const char *ending)
 {
 	static const char mark[] = "\xe2\x80\xa6"; /* … */
@@ -178,6 +191,8 @@ static void format_json(struct line *line, const struct log_line *from)
 	put_text(line, "\"");
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		put_key(line, words[i].key, words[i].value, WORD_BYTES);
+	if (from->object)
+		put_object(line, from->event, from->object);
 	put_key(line, "detail", from->detail, LINE_BYTES);
 	end(line, line->cut ? "\"}\n" : "}\n");
 }
@@ -219,6 +234,11 @@ static void write_line(const struct line *line)
 		!sigismember(&pending, SIGPIPE))
 		(void)sigtimedwait(&pipe_only, NULL, &none); /* it was ours */
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+bool log_is_json(void)
+{
+	return sink.format == LOG_FORMAT_JSON;
 }
 
 void log_emit(const struct log_line *from)

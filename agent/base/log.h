@@ -22,10 +22,15 @@ struct log_line {
 	const char *from, *to;
 	const char *reason; /* a code of the contract */
 	const char *detail;
+	const char *object; /* JSON: a ready-made object of at most LOG_OBJECT_BYTES under the event's name; in text left out */
 };
+
+enum { LOG_OBJECT_BYTES = 3200 };
 
 /* `app` is the service name, kept by pointer. `file` NULL = stderr; returns 0 or -errno of opening it. */
 int log_start(enum log_format format, enum log_level level, const char *app, const char *file);
+
+bool log_is_json(void);
 
 void log_emit(const struct log_line *line);
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "watch/chain.h"
+#include "watch/progress_words.h"
 #include "watch/termination.h"
 
 /* One row an answer: how its two states are called, and where the notebook keeps the last one. */
@@ -72,7 +73,10 @@ static void leave_note(struct service *service)
 	service->note_due = REASON_NONE;
 	if (service->common->setup->many || reason == REASON_EXITED)
 		return;
-	chain_words(service, words, sizeof(words));
+	if (reason == REASON_DEADLOCK || reason == REASON_ORPHANED_LOCK)
+		chain_words(service, words, sizeof(words));
+	else
+		progress_words_worst(service, words, sizeof(words));
 	termination_note(service->name, reason_text(reason), words);
 }
 

@@ -254,4 +254,5 @@ void publish_snapshot(struct service *service, int64_t now)
 	progress_words_fill(out, service);
 	fill_events(out, &service->notebook.core);
 	snapshot_publish(service->seat, out);
+	picture_tell(service, out);
 }

@@ -247,6 +247,7 @@ void service_look(struct service *service, struct suspects_budget *left, int64_t
 	}
 	facts_judge(service, now);
 	on_dead_follow(service, now);
+	picture_follow(service, now);
 	chain_tell(service, now);
 	service->changed |= history_follow(service);
 }

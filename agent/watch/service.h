@@ -19,6 +19,7 @@
 #include "watch/notebook.h"
 #include "watch/on_dead.h"
 #include "watch/port.h"
+#include "watch/picture.h"
 #include "watch/progress.h"
 #include "watch/proofs.h"
 #include "watch/recorder.h"
@@ -57,6 +58,7 @@ struct service {
 	struct on_dead_hold on_dead;
 	struct recorder_track *record;
 	bool covered;   /* a process that counts leaves traces */
+	struct picture_due picture;
 	bool unsettled; /* a process is too young to tell */
 	bool changed;   /* an answer differs from what was published */
 	/* when facts were first seen; 0 = they do not hold (CLOCK_BOOTTIME ns) */
