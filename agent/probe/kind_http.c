@@ -193,5 +193,4 @@ static void ask_http(void *state, struct attempt *attempt)
 	http->link.attempt = NULL;
 }
 
-__attribute__((visibility("default")))
 const struct probe_kind probe_kind = {.name = "http", .open = open_http, .ask = ask_http, .close = close_http};
