@@ -285,15 +285,13 @@ const struct setting settings_table[] = {
 		.type = SETTING_SHARE,
 		.most = 1,
 		.standard = "0.9",
-		FIELD(readiness.queue_share),
-		.idle = true},
+		FIELD(readiness.queue_share)},
 	{.key = "readiness.memoryShare",
 		FILE_ONLY("Not ready when more than this share of the memory limit is in use."),
 		.type = SETTING_SHARE,
 		.most = 1,
 		.standard = "0.95",
-		FIELD(readiness.memory_share),
-		.idle = true},
+		FIELD(readiness.memory_share)},
 };
 
 const unsigned settings_rows = sizeof(settings_table) / sizeof(settings_table[0]);

@@ -90,6 +90,31 @@ static void add_gates(const struct service_facts *facts, struct reason_list *rea
 	}
 }
 
+static const enum reason_code measure_codes[MEASURES] = {
+	[MEASURE_QUEUE] = REASON_QUEUE_FULL,
+	[MEASURE_MEMORY] = REASON_MEMORY_PRESSURE,
+	[MEASURE_THREADS] = REASON_THREAD_LEAK,
+	[MEASURE_FDS] = REASON_FD_EXHAUSTION,
+};
+
+enum reason_code verdict_measure_code(unsigned measure)
+{
+	return measure < MEASURES ? measure_codes[measure] : REASON_NONE;
+}
+
+/* A service that grows without end will hurt; a full queue may be a good day. */
+static void add_measures(const struct service_facts *facts, struct verdicts *out)
+{
+	for (unsigned i = 0; i < MEASURES; i++) {
+		if (!facts->measures[i].since || out->ready.count == VERDICT_REASONS)
+			continue;
+		add_reason(&out->ready, measure_codes[i], HELD_NO, facts->measures[i].since);
+		out->ready.items[out->ready.count - 1].minor = !facts->measures[i].gates;
+		if (i != MEASURE_QUEUE && out->verdict == VERDICT_ALIVE)
+			out->verdict = VERDICT_DEGRADED;
+	}
+}
+
 static void judge_ready(const struct service_facts *facts, struct verdicts *out)
 {
 	struct reason_list *ready = &out->ready;
@@ -109,6 +134,7 @@ static void judge_ready(const struct service_facts *facts, struct verdicts *out)
 	if (facts->maintenance)
 		add_reason(ready, REASON_MAINTENANCE, HELD_NO, facts->maintenance);
 	add_gates(facts, ready);
+	add_measures(facts, out);
 	if (bare_port_is_closed(facts) && out->startup_ok)
 		add_reason(ready, REASON_STARTING, HELD_NO, facts->now);
 	out->ready_ok = !any_counts(ready);

@@ -14,6 +14,14 @@
 
 enum { VERDICT_REASONS = 16 };
 
+/* What the service uses of what it may have; watch/limits.h. */
+enum measure { MEASURE_QUEUE, MEASURE_MEMORY, MEASURE_THREADS, MEASURE_FDS, MEASURES };
+
+struct service_measure {
+	int64_t since; /* 0: all is well */
+	bool gates;    /* near the limit; else it grows without end: shown, degrades */
+};
+
 /* The facts of one sample. Times are CLOCK_BOOTTIME ns of when the fact was first seen; 0 = it does not hold. */
 struct service_facts {
 	int64_t now;
@@ -27,6 +35,7 @@ struct service_facts {
 	/* what never ends by itself: closed cycles of waits, and locks whose owner is gone (judge/knots.h) */
 	int64_t deadlock, orphaned_lock;
 	bool deadlock_counts, orphaned_lock_counts; /* it makes the service dead; else it only degrades */
+	struct service_measure measures[MEASURES];
 	int64_t draining;
 	int64_t maintenance;   /* somebody took it out of service */
 	int64_t starting;      /* when the main process began, while start-up lasts */
@@ -57,6 +66,9 @@ struct verdicts {
 
 /* Not ready once the main process could not run for this long, whoever keeps it from running. */
 #define SUSPENDED_NOT_READY_NS INT64_C(2000000000)
+
+/* The code of a measure, a value of enum measure. */
+enum reason_code verdict_measure_code(unsigned measure);
 
 void verdict_judge(const struct service_facts *facts, struct verdicts *out);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/facts.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "watch/procfs.h"
 
@@ -114,7 +116,8 @@ static void judge_proofs(struct service *service, struct service_facts *facts, i
 	facts->orphaned_lock = service->orphaned_lock;
 }
 
-/* What was judged by, for a replay. Threads without a knot say nothing. */
+/* What was judged by, for a replay: right behind what judges it, before anything else has its say. Threads without a
+ * knot say nothing. */
 static void record(const struct service *service, const struct service_facts *facts)
 {
 	const struct proofs *proofs = &service->proofs;
@@ -155,6 +158,7 @@ void facts_judge(struct service *service, int64_t now)
 	facts.port_known = service->port.port != 0;
 	facts.port_accepts = service->port.accepts;
 	facts.observe = service->common->settings.observe || service->common->settings.liveness.mode == LIVENESS_OBSERVE;
+	memcpy(facts.measures, service->limits.measures, sizeof(facts.measures));
 	judge_proofs(service, &facts, now);
 	verdict_judge(&facts, &service->verdicts);
 	progress_judge(service, facts.observe, now);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -137,6 +138,24 @@ int proc_ids_read(pid_t pid, struct proc_ids *out)
 	return 0;
 }
 
+int proc_caught_signals(pid_t pid, uint64_t *out)
+{
+	static const char key[] = "\nSigCgt:";
+	char path[64], text[4096];
+	const char *at;
+	ssize_t got;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	got = proc_read(path, text, sizeof(text));
+	if (got < 0)
+		return (int)got;
+	at = strstr(text, key);
+	if (!at)
+		return -EPROTO;
+	*out = strtoull(at + sizeof(key) - 1, NULL, 16);
+	return 0;
+}
+
 int proc_thread_name(pid_t pid, pid_t tid, char name[16])
 {
 	char path[64], text[32];
@@ -204,4 +223,33 @@ int proc_tasks(pid_t pid, pid_t *tids, unsigned max)
 	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	ret = each_number(path, take_task, &list);
 	return ret < 0 ? ret : (int)list.count;
+}
+
+/* "cpu  USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL …" in clock ticks */
+uint64_t proc_steal_ns(void)
+{
+	char text[512], *at = text + 4;
+
+	if (proc_read("/proc/stat", text, sizeof(text)) <= 0 || strncmp(text, "cpu ", 4) != 0)
+		return 0;
+	for (unsigned field = 0; field < 7; field++)
+		(void)strtoull(at, &at, 10);
+	return strtoull(at, NULL, 10) * (uint64_t)(NS_PER_SECOND / sysconf(_SC_CLK_TCK));
+}
+
+bool proc_open_fds(pid_t pid, uint64_t *open, uint64_t *limit)
+{
+	static const char key[] = "Max open files";
+	char path[64], text[4096];
+	const char *at;
+	struct stat status;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	if (stat(path, &status) < 0 || status.st_size == 0)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%d/limits", pid);
+	at = proc_read(path, text, sizeof(text)) > 0 ? strstr(text, key) : NULL;
+	*open = (uint64_t)status.st_size;
+	*limit = at ? strtoull(at + sizeof(key) - 1, NULL, 10) : 0;
+	return *limit > 0;
 }

@@ -35,6 +35,8 @@ int proc_process_stat(pid_t pid, struct proc_stat *out);
 int proc_thread_stat(pid_t pid, pid_t tid, struct proc_stat *out);
 
 int proc_ids_read(pid_t pid, struct proc_ids *out);
+/* A bit for each signal that it handles: signal n is bit n - 1. */
+int proc_caught_signals(pid_t pid, uint64_t *out);
 int proc_thread_name(pid_t pid, pid_t tid, char name[16]);
 
 /* Tids of a process, at most `max`; the count or -errno. */
@@ -42,6 +44,12 @@ int proc_tasks(pid_t pid, pid_t *tids, unsigned max);
 
 /* Calls `found` for each process of this pid namespace. 0 or -errno. */
 int proc_each(void (*found)(pid_t pid, void *context), void *context);
+
+/* Time that a hypervisor gave to somebody else, of all CPUs (stat); 0 unknown. */
+uint64_t proc_steal_ns(void);
+
+/* How many files a process has open (since Linux 6.2) and may have open; false when that cannot be told. */
+bool proc_open_fds(pid_t pid, uint64_t *open, uint64_t *limit);
 
 /* Reads a whole small file, at most bytes - 1, and ends it with NUL. Bytes read or -errno. */
 ssize_t proc_read(const char *path, char *buffer, size_t bytes);

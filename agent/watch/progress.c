@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "judge/verdict.h"
 #include "watch/history.h"
+#include "watch/procfs.h"
 #include "watch/progress_words.h"
-#include "watch/throttle.h"
 
 /* One knock at a time, and not again at once when it was taken: it disturbs, if ever so little. */
 #define KNOCK_EVERY_NS (10 * NS_PER_SECOND)
@@ -67,7 +67,7 @@ static void read_clocks(struct progress *progress, struct sample_clocks *out)
 	if (!cpus)
 		cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	*out = (struct sample_clocks){.boot_ns = clock_boot_ns(), .monotonic_ns = clock_mono_ns(), .cpus = cpus};
-	out->steal_ns = progress->suspected ? throttle_read_steal_ns() : progress->clocks.steal_ns;
+	out->steal_ns = progress->suspected ? proc_steal_ns() : progress->clocks.steal_ns;
 }
 
 /* Between the tick before and this one. */

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "watch/cgroup.h"
 #include "watch/procfs.h"
-#include "watch/throttle.h"
 
 /* How old answers of the kernel may be while somebody is under suspicion. */
 #define USAGE_EVERY_NS (500 * NS_PER_MS)
@@ -199,7 +199,7 @@ static void look_at_throttling(struct service *service, int64_t now)
 
 	if (now - progress->throttled_read < THROTTLED_EVERY_NS || !service->tree.count || service->tree.rows[0].unseen)
 		return;
-	progress->throttled_ns = throttle_read_ns(service->tree.rows[0].pid);
+	progress->throttled_ns = cgroup_read_throttled_ns(service->tree.rows[0].pid);
 	progress->throttled_read = now;
 }
 

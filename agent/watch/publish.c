@@ -252,7 +252,8 @@ void publish_snapshot(struct service *service, int64_t now)
 	fill_verdicts(out, &service->verdicts);
 	chain_fill(out, service);
 	progress_words_fill(out, service);
+	limits_fill(out, &service->limits);
 	fill_events(out, &service->notebook.core);
-	snapshot_publish(service->seat, out);
 	picture_tell(service, out);
+	snapshot_publish(service->seat, out);
 }

@@ -241,13 +241,14 @@ void service_look(struct service *service, struct suspects_budget *left, int64_t
 {
 	if (!service->common->setup->bare) {
 		look_at_listeners(service, now);
+		limits_look(service, now);
 		suspects_look(&service->slots, &service->tree, &service->listeners, now, left);
 		proofs_look(&service->proofs, &service->slots, &service->tree, now, &left->proofs);
 		progress_look(service, now, &left->witnesses);
 	}
 	facts_judge(service, now);
-	on_dead_follow(service, now);
 	picture_follow(service, now);
+	on_dead_follow(service, now);
 	chain_tell(service, now);
 	service->changed |= history_follow(service);
 }

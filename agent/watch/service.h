@@ -14,12 +14,13 @@
 #include "state/snapshot.h"
 #include "base/child.h"
 #include "watch/gates.h"
+#include "watch/limits.h"
 #include "watch/listeners.h"
 #include "watch/naming.h"
 #include "watch/notebook.h"
 #include "watch/on_dead.h"
-#include "watch/port.h"
 #include "watch/picture.h"
+#include "watch/port.h"
 #include "watch/progress.h"
 #include "watch/proofs.h"
 #include "watch/recorder.h"
@@ -49,6 +50,7 @@ struct service {
 	struct port_check port;
 	struct proofs proofs;
 	struct progress progress;
+	struct limits limits;
 	uint8_t told_levels[ROW_COUNT]; /* enum ladder_level that was logged of each row */
 	struct gates gates; /* of the main process */
 	char main_state;    /* … of its first thread, as the kernel says */
@@ -56,9 +58,9 @@ struct service {
 	int64_t main_read;
 	struct verdicts verdicts;
 	struct on_dead_hold on_dead;
+	struct picture_due picture;
 	struct recorder_track *record;
 	bool covered;   /* a process that counts leaves traces */
-	struct picture_due picture;
 	bool unsettled; /* a process is too young to tell */
 	bool changed;   /* an answer differs from what was published */
 	/* when facts were first seen; 0 = they do not hold (CLOCK_BOOTTIME ns) */
