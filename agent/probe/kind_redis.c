@@ -4,7 +4,7 @@
  * for: ROLE, the number of `command`, and CLUSTER INFO where there is a cluster. hiredis only writes and reads
  * RESP; it never sees the descriptor, since its own connecting and reading wait longer than they are told.
  *
- * Threads, failure: see kind.h. Memory: an answer larger than ANSWER is none that was asked for.
+ * Threads, failure: see kind.h. Memory: an answer larger than REDIS_BYTES is none that was asked for.
  */
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -13,17 +13,19 @@
 #include <string.h>
 
 #include "probe/kind.h"
+#include "probe/kind_redis_gate.h"
 #include "probe/kind_redis_words.h"
 #include "probe/tls_link.h"
-
-enum { ANSWER = 1 << 18 };
 
 enum cluster { CLUSTER_UNKNOWN, CLUSTER_YES, CLUSTER_NO };
 
 struct redis {
 	struct tls_link link;
-	redisReader *reader; /* of this connection */
-	size_t received;     /* of this question */
+	redisReader *reader; /* of this connection, as is */
+	struct redis_gate gate;
+	size_t received; /* of this question */
+	char out[2048];  /* to be sent */
+	size_t out_bytes;
 	unsigned database;
 	bool on_unix;
 	enum cluster cluster; /* a proxy may hang up when asked: never again then */
@@ -100,9 +102,9 @@ static redisReply *next_reply(struct redis *redis, struct attempt *attempt, bool
 		if (got <= 0)
 			return NULL;
 		redis->received += (size_t)got;
-		if (redis->received > ANSWER) {
-			(void)attempt_fail(
-				attempt, PROBE_PROTOCOL_ERROR, "the answer is larger than %d bytes", ANSWER);
+		if (redis->received > REDIS_BYTES || !redis_gate_pass(&redis->gate, bytes, (size_t)got)) {
+			(void)attempt_fail(attempt, PROBE_PROTOCOL_ERROR,
+				"the answer is larger than any that was asked for");
 			return NULL;
 		}
 		(void)redisReaderFeed(
@@ -139,38 +141,56 @@ static bool expect_status(struct redis *redis, struct attempt *attempt, const ch
 
 /* ---- what is asked */
 
-static bool say(struct redis *redis, struct attempt *attempt, unsigned count, const char *const *words)
+/* Puts a command behind those that will be sent together. */
+static bool add(struct redis *redis, struct attempt *attempt, unsigned count, const char *const *words)
 {
 	char *bytes = NULL;
 	int length = redisFormatCommandArgv(&bytes, (int)count, (const char **)words, NULL);
-	bool sent = length > 0 ? tls_link_send(&redis->link, attempt, bytes, (size_t)length)
-			       : attempt_fail(attempt, PROBE_INTERNAL, "out of memory");
+	bool fits = length > 0 && (size_t)length <= sizeof(redis->out) - redis->out_bytes;
 
+	if (fits) {
+		memcpy(redis->out + redis->out_bytes, bytes, (size_t)length);
+		redis->out_bytes += (size_t)length;
+	}
 	if (length > 0) {
 		explicit_bzero(bytes, (size_t)length);
 		redisFreeCommand(bytes);
 	}
+	return fits || attempt_fail(attempt, PROBE_INTERNAL, "user and password are too long");
+}
+
+static bool send_all(struct redis *redis, struct attempt *attempt)
+{
+	bool sent = tls_link_send(&redis->link, attempt, redis->out, redis->out_bytes);
+
+	explicit_bzero(redis->out, redis->out_bytes);
+	redis->out_bytes = 0;
 	return sent;
 }
 
-/* The login and the first PING travel together: a server that has no room for another client says so and hangs
- * up at once, and what is sent after that would wipe its word away. */
+static bool say(struct redis *redis, struct attempt *attempt, unsigned count, const char *const *words)
+{
+	return add(redis, attempt, count, words) && send_all(redis, attempt);
+}
+
+/* The login and the first PING are one write: a server that has no room for another client says so and hangs up
+ * at once, and a second write would be answered by a reset. */
 static bool log_in(struct redis *redis, struct attempt *attempt)
 {
 	const struct dependency_url *at = &attempt->of->at;
 	char secret[DEPENDENCY_ASK], database[16];
 	const char *with_user[] = {"AUTH", at->user, secret}, *without[] = {"AUTH", secret};
-	bool sent, authenticate;
+	bool added, authenticate;
 
 	if (!attempt_password(attempt, secret, sizeof(secret)))
 		return false;
 	authenticate = *secret || *at->user;
-	(void)snprintf(database, sizeof(database), "%u", redis->database);
 	attempt_phase(attempt, authenticate ? PHASE_AUTH : PHASE_ASK);
-	sent = !authenticate ||
-	       (*at->user ? say(redis, attempt, 3, with_user) : say(redis, attempt, 2, without));
+	added = !authenticate ||
+		(*at->user ? add(redis, attempt, 3, with_user) : add(redis, attempt, 2, without));
 	explicit_bzero(secret, sizeof(secret));
-	if (!sent || (redis->database && !say(redis, attempt, 2, (const char *const[]){"SELECT", database})) ||
+	(void)snprintf(database, sizeof(database), "%u", redis->database);
+	if (!added || (redis->database && !add(redis, attempt, 2, (const char *const[]){"SELECT", database})) ||
 		!say(redis, attempt, 1, (const char *const[]){"PING"}))
 		return false;
 	if (authenticate && !expect_status(redis, attempt, "AUTH", "OK"))
@@ -184,6 +204,9 @@ static bool connect_anew(struct redis *redis, struct attempt *attempt)
 	const struct dependency_url *at = &attempt->of->at;
 
 	disconnect(redis, attempt);
+	redis->gate = (struct redis_gate){0};
+	redis->out_bytes = 0;
+	redis->out_bytes = 0;
 	redis->reader = redisReaderCreate();
 	if (!redis->reader)
 		return attempt_fail(attempt, PROBE_INTERNAL, "out of memory");

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TLS runs over two memory buffers, so that every byte goes through attempt_send and attempt_receive: their
+ * TLS runs over two memory buffers, so that every byte is sent and received here: the attempt's
  * deadline is the only one, and OpenSSL never touches the descriptor.
  */
 #include "probe/tls_link.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +30,27 @@ void tls_link_close(struct tls_link *link, struct attempt *attempt)
 	if (link->fd >= 0)
 		close(link->fd);
 	*link = TLS_LINK_NONE;
+}
+
+/* A server that hung up may have said why before, so that is left to the next receive. */
+static bool push(struct tls_link *link, struct attempt *attempt, const char *bytes, size_t count)
+{
+	while (count) {
+		ssize_t sent = send(link->fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (sent >= 0) {
+			bytes += sent;
+			count -= (size_t)sent;
+		} else if (errno == EPIPE || errno == ECONNRESET) {
+			return true;
+		} else if (errno == EAGAIN) {
+			if (!attempt_wait(attempt, link->fd, POLLOUT))
+				return false;
+		} else if (errno != EINTR) {
+			return attempt_fail_errno(attempt, errno, "sending");
+		}
+	}
+	return true;
 }
 
 /* ---- TLS */
@@ -124,7 +147,7 @@ static bool flush(struct tls_link *link, struct attempt *attempt)
 	char *bytes;
 	BIO *out = SSL_get_wbio(link->tls);
 	long count = BIO_get_mem_data(out, &bytes);
-	bool sent = count <= 0 || attempt_send(attempt, link->fd, bytes, (size_t)count);
+	bool sent = count <= 0 || push(link, attempt, bytes, (size_t)count);
 
 	(void)BIO_reset(out); /* memory only */
 	return sent;
@@ -169,7 +192,7 @@ bool tls_link_secure(struct tls_link *link, struct attempt *attempt)
 bool tls_link_send(struct tls_link *link, struct attempt *attempt, const void *bytes, size_t count)
 {
 	if (!link->tls)
-		return attempt_send(attempt, link->fd, bytes, count);
+		return push(link, attempt, bytes, count);
 	ERR_clear_error();
 	if (count && SSL_write(link->tls, bytes, (int)count) <= 0) /* memory takes all at once */
 		return fail_tls(attempt, link->tls, "sending");
