@@ -53,6 +53,24 @@ static bool push(struct tls_link *link, struct attempt *attempt, const char *byt
 	return true;
 }
 
+/* As attempt_receive, but a reset is an end like any other. */
+static long pull(struct tls_link *link, struct attempt *attempt, void *bytes, size_t room)
+{
+	for (;;) {
+		ssize_t got;
+
+		if (!attempt_wait(attempt, link->fd, POLLIN))
+			return -1;
+		got = recv(link->fd, bytes, room, MSG_DONTWAIT);
+		if (got >= 0 || errno == ECONNRESET)
+			return got >= 0 ? got : 0;
+		if (errno != EAGAIN && errno != EINTR) {
+			(void)attempt_fail_errno(attempt, errno, "receiving");
+			return -1;
+		}
+	}
+}
+
 /* ---- TLS */
 
 static bool fail_tls(struct attempt *attempt, const SSL *tls, const char *doing)
@@ -157,7 +175,7 @@ static bool flush(struct tls_link *link, struct attempt *attempt)
 static long feed(struct tls_link *link, struct attempt *attempt)
 {
 	char bytes[16384];
-	long got = attempt_receive(attempt, link->fd, bytes, sizeof(bytes));
+	long got = pull(link, attempt, bytes, sizeof(bytes));
 
 	if (got > 0 && BIO_write(SSL_get_rbio(link->tls), bytes, (int)got) != got) {
 		(void)attempt_fail(attempt, PROBE_INTERNAL, "out of memory");
@@ -223,6 +241,5 @@ static long receive_tls(struct tls_link *link, struct attempt *attempt, void *by
 
 long tls_link_receive(struct tls_link *link, struct attempt *attempt, void *bytes, size_t room)
 {
-	return link->tls ? receive_tls(link, attempt, bytes, room)
-			 : attempt_receive(attempt, link->fd, bytes, room);
+	return link->tls ? receive_tls(link, attempt, bytes, room) : pull(link, attempt, bytes, room);
 }

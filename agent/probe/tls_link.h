@@ -25,7 +25,7 @@ bool tls_link_open(struct tls_link *link, struct attempt *attempt, unsigned port
 bool tls_link_secure(struct tls_link *link, struct attempt *attempt);
 
 /* All of it, unless the other side hung up, which receive will tell / at least one byte; 0 end of file, which
- * is no failure by itself, -1 after it has failed. */
+ * is no failure by itself (a reset is one), -1 after it has failed. */
 bool tls_link_send(struct tls_link *link, struct attempt *attempt, const void *bytes, size_t count);
 long tls_link_receive(struct tls_link *link, struct attempt *attempt, void *bytes, size_t room);
 
