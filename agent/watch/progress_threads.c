@@ -258,8 +258,8 @@ bool progress_fill_threads(struct service *service, int64_t now, unsigned *left)
 
 bool progress_somebody_stands(const struct service *service)
 {
-	for (uint32_t i = 0; i < service->slots.order_count; i++) {
-		const struct slot_now *slot = &service->slots.now[service->slots.order[i]];
+	for (uint32_t i = 0; i < service->slots.server_count; i++) {
+		const struct slot_now *slot = &service->slots.now[service->slots.servers[i]];
 
 		if ((slot->role == THREAD_LOOP || slot->role == THREAD_LISTENER) && slot->live && slot->state != THREAD_IDLE && !slot->moved)
 			return true;

@@ -29,8 +29,9 @@ int slots_start(struct slots *slots, int segment_fd, struct notebook *notebook)
 	slots->now = calloc(slots->view.slot_count, sizeof(*slots->now));
 	slots->seen = calloc(slots->view.slot_count, sizeof(*slots->seen));
 	slots->order = calloc(slots->view.slot_count, sizeof(*slots->order));
+	slots->servers = calloc(slots->view.slot_count, sizeof(*slots->servers));
 	slots->known = calloc((slots->view.slot_count + 63) / 64, sizeof(*slots->known));
-	return slots->now && slots->seen && slots->order && slots->known ? 0 : -ENOMEM;
+	return slots->now && slots->seen && slots->order && slots->servers && slots->known ? 0 : -ENOMEM;
 }
 
 void slots_stop(struct slots *slots)
@@ -39,8 +40,15 @@ void slots_stop(struct slots *slots)
 	free(slots->now);
 	free(slots->seen);
 	free(slots->order);
+	free(slots->servers);
 	free(slots->known);
 	*slots = (struct slots){0};
+}
+
+void slots_note_server(struct slots *slots, uint32_t index)
+{
+	if (slots->server_count < slots->view.slot_count)
+		slots->servers[slots->server_count++] = index;
 }
 
 bool slots_is_known(const struct slots *slots, uint32_t index)
@@ -278,7 +286,7 @@ static uint32_t row_of(const struct tree *tree, pid_t pid)
 void slots_assign(struct slots *slots, struct tree *tree)
 {
 	index_tree(tree);
-	slots->order_count = 0;
+	slots->order_count = slots->server_count = 0;
 	slots->strangers = false;
 	for (uint32_t i = 0; i < slots->view.slot_count; i++) {
 		struct slot_now *slot = &slots->now[i];
@@ -287,10 +295,13 @@ void slots_assign(struct slots *slots, struct tree *tree)
 			continue;
 		slot->row = row_of(tree, slot->record.pid);
 		slot->live = slot->row != UINT32_MAX && !is_stale(&tree->rows[slot->row], &slot->record);
-		if (slot->live)
-			slots->order[slots->order_count++] = i;
-		else
+		if (!slot->live) {
 			slots->strangers = true;
+			continue;
+		}
+		slots->order[slots->order_count++] = i;
+		if (slot->role == THREAD_LOOP || slot->role == THREAD_LISTENER)
+			slots_note_server(slots, i);
 	}
 	sorting = slots;
 	qsort(slots->order, slots->order_count, sizeof(*slots->order), by_row_and_tid);

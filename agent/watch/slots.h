@@ -49,6 +49,8 @@ struct slots {
 	uint64_t *known;      /* a bit a slot: now[i] holds a record; free slots cost the sweep one load of the segment */
 	uint32_t *order;      /* indexes of live slots, by process row and tid; order_count of them */
 	uint32_t order_count;
+	uint32_t *servers;    /* of these, the loops and listeners; server_count of them, in no order */
+	uint32_t server_count;
 	uint32_t turn;        /* where the next look at suspects begins */
 	uint32_t claimed;     /* slots claimed at the last sweep, live or not */
 	bool strangers;       /* some belong to a process that the tree does not know yet */
@@ -66,6 +68,9 @@ void slots_stop(struct slots *slots);
 
 /* One pass over all slots. */
 void slots_sweep(struct slots *slots, int64_t now);
+
+/* A thread was found to be a loop or a listener, which it stays. */
+void slots_note_server(struct slots *slots, uint32_t index);
 
 /* Is there a record of this slot? Slots in `order` may lose theirs until the next assignment. */
 bool slots_is_known(const struct slots *slots, uint32_t index);

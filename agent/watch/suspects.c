@@ -108,6 +108,15 @@ static void look_serving(struct slot_now *slot, const struct process_row *row, s
 	slot->serves_read = now;
 }
 
+static void note_role(struct slots *slots, uint32_t index, enum thread_role role)
+{
+	struct slot_now *slot = &slots->now[index];
+
+	if (slot->role != role && (role == THREAD_LOOP || role == THREAD_LISTENER) && slot->role != THREAD_LOOP && slot->role != THREAD_LISTENER)
+		slots_note_server(slots, index);
+	slot->role = role;
+}
+
 static void look_at(struct slots *slots, uint32_t index, const struct tree *tree, struct listeners *listeners, int64_t now,
 	struct suspects_budget *left)
 {
@@ -128,7 +137,7 @@ static void look_at(struct slots *slots, uint32_t index, const struct tree *tree
 		look_serving(slot, row, listeners, now);
 	look = look_of(slots, index, row);
 	slot->state = thread_judge_state(&look);
-	slot->role = thread_judge_role(&look, (enum thread_role)track->role);
+	note_role(slots, index, thread_judge_role(&look, (enum thread_role)track->role));
 	keep_role(slot, track);
 	slot->quiet_until = slot->moved || thread_is_suspect(&look) ? 0 : now + QUIET_NS;
 }
