@@ -19,9 +19,11 @@ if [ "${1:-}" = --nightly ]; then
 	preset=nightly
 	TEST_PACKAGES="$TEST_PACKAGES debootstrap"
 fi
+command -v npm >/dev/null || TEST_PACKAGES="$TEST_PACKAGES npm" # comes with other packages of nodejs
 # shellcheck disable=SC2086 # words of a list
 apt_need 'to build and test' $BUILD_PACKAGES $TEST_PACKAGES
 apt_check_cmake
 cmake --preset release
 cmake --build --preset release
+sh tests/npm.sh build/release/tests/npm
 exec ctest --preset "$preset" "$@" </dev/null

@@ -134,6 +134,7 @@ int curl_link_open(
 void curl_link_close(struct curl_link *link)
 {
 	curl_link_drop(link);
+	curl_easy_cleanup(link->easy);
 	curl_slist_free_all(link->resolve);
 	curl_slist_free_all(link->headers);
 	curl_url_cleanup(link->url);
@@ -149,13 +150,12 @@ bool curl_link_header(struct curl_link *link, const char *line)
 	return longer;
 }
 
+/* Connections belong to the multi handle; the easy one keeps its options. */
 void curl_link_drop(struct curl_link *link)
 {
 	if (link->multi && link->easy)
 		curl_multi_remove_handle(link->multi, link->easy);
-	curl_easy_cleanup(link->easy);
 	curl_multi_cleanup(link->multi);
-	link->easy = NULL;
 	link->multi = NULL;
 }
 
@@ -208,16 +208,14 @@ static bool give_credentials(struct curl_link *link)
 CURL *curl_link_begin(struct curl_link *link, struct attempt *attempt)
 {
 	link->attempt = attempt;
-	if (!link->easy) {
-		link->easy = curl_easy_init();
-		link->multi = curl_multi_init();
-		if (!link->easy || !link->multi) {
-			attempt_fail(attempt, PROBE_INTERNAL, "out of memory");
-			curl_link_drop(link);
-			return NULL;
-		}
+	if (!link->easy && (link->easy = curl_easy_init()))
 		configure(link);
+	if (!link->easy) {
+		attempt_fail(attempt, PROBE_INTERNAL, "out of memory");
+		return NULL;
 	}
+	if (attempt_hung_up(link->fd))
+		curl_link_drop(link);
 	attempt_hold(attempt, link->fd);
 	return give_credentials(link) ? link->easy : NULL;
 }
@@ -254,25 +252,48 @@ static CURLcode run(struct curl_link *link)
 	return result;
 }
 
-long curl_link_perform(struct curl_link *link, bool *cut)
+/* libcurl 7.88 begins HTTP/2 anew on each request that is made with prior knowledge: a kept connection knows.
+ */
+static void choose_version(struct curl_link *link)
+{
+	bool prior = link->prior_knowledge && !link->of->at.tls && link->fd < 0;
+
+	curl_easy_setopt(link->easy, CURLOPT_HTTP_VERSION,
+		(long)(prior ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2TLS));
+}
+
+static CURLcode perform(struct curl_link *link, bool *cut)
 {
 	CURLcode result;
-	long status = 0;
 
 	link->error[0] = '\0';
+	if (!link->multi)
+		link->multi = curl_multi_init();
+	choose_version(link);
 	if (curl_multi_add_handle(link->multi, link->easy) != CURLM_OK)
-		attempt_fail(link->attempt, PROBE_INTERNAL, "libcurl refuses the question");
+		return CURLE_FAILED_INIT;
 	result = run(link);
-	if (result == CURLE_WRITE_ERROR && *cut)
-		result = CURLE_OK;
+	curl_multi_remove_handle(link->multi, link->easy);
+	return result == CURLE_WRITE_ERROR && *cut ? CURLE_OK : result;
+}
+
+long curl_link_perform(struct curl_link *link, bool *cut)
+{
+	bool kept = link->fd >= 0;
+	CURLcode result = perform(link, cut);
+	long status = 0;
+
+	curl_easy_getinfo(link->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (result != CURLE_OK && status == 0 && kept && !attempt_failed(link->attempt)) {
+		curl_link_drop(link); /* it was about to be closed by the other side: that is no answer */
+		result = perform(link, cut);
+		curl_easy_getinfo(link->easy, CURLINFO_RESPONSE_CODE, &status);
+	}
 	if (result != CURLE_OK)
 		attempt_fail(link->attempt, error_of(result), "%s",
 			link->error[0] ? link->error : curl_easy_strerror(result));
-	curl_easy_getinfo(link->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_multi_remove_handle(link->multi, link->easy);
-	if (attempt_failed(link->attempt)) {
-		curl_link_drop(link);
-		status = 0;
-	}
-	return status;
+	if (!attempt_failed(link->attempt))
+		return status;
+	curl_link_drop(link);
+	return 0;
 }

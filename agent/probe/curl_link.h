@@ -15,13 +15,14 @@
 
 struct curl_link {
 	const struct dependency *of;
-	CURL *easy; /* NULL: no connection, made by curl_link_begin */
-	CURLM *multi;
+	CURL *easy;   /* made by curl_link_begin */
+	CURLM *multi; /* owns the connection */
 	CURLU *url;
 	struct curl_slist *resolve, *headers;
 	struct attempt *attempt; /* the one that is asking; NULL between two */
 	int fd;                  /* the connection; -1 none */
 	unsigned port;
+	bool prior_knowledge; /* of HTTP/2 without TLS */
 	char secret[DEPENDENCY_TEXT];
 	char error[CURL_ERROR_SIZE];
 };

@@ -97,8 +97,6 @@ static size_t see_header(char *line, size_t one, size_t bytes, void *data)
 
 static void configure(struct grpc *grpc, CURL *easy)
 {
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-		(long)(grpc->link.of->at.tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
 	curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, "/grpc.health.v1.Health/Check");
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (char *)grpc->question);
@@ -153,6 +151,7 @@ static void ask_grpc(void *state, struct attempt *attempt)
 	grpc->status = UNSAID;
 	grpc->cut = grpc->is_grpc = false;
 	grpc->said[0] = '\0';
+	grpc->link.prior_knowledge = true;
 	if (easy) {
 		configure(grpc, easy);
 		http = curl_link_perform(&grpc->link, &grpc->cut);

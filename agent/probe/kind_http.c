@@ -112,7 +112,6 @@ static long request(struct http *http, struct attempt *attempt, const char *path
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, see_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, http);
 	curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, path);
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(easy, CURLOPT_NOBODY, strcmp(method, "HEAD") == 0 ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, strcmp(method, "HEAD") == 0 ? NULL : method);
 	status = curl_link_perform(&http->link, &http->cut);

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 
-from lifesign import BIN, SANITIZED, clean_environment, free_port, wait_until
+from lifesign import BIN, SANITIZED, SOURCE, clean_environment, free_port, wait_until
 
 PROBER = os.path.join(os.path.dirname(BIN), "lifesign-prober")
 GROWTH = (16 if SANITIZED else 4) << 20  # what a prober's memory may grow by while it warms up
@@ -332,6 +332,13 @@ def outlives(server, prober, down=("refused",)):
     assert prober.fds() == before
 
 
+def node_modules():
+    """NODE_PATH of the packages in tests/npm.sh, which tests/run.sh has installed; here for those who run one test."""
+    top = os.path.join(os.environ.get("LIFESIGN_BUILD") or os.path.dirname(os.path.dirname(BIN)), "tests/npm")
+    subprocess.run(["sh", os.path.join(SOURCE, "tests/npm.sh"), top], check=True, capture_output=True, timeout=120)
+    return os.path.join(top, "node_modules")
+
+
 # ---- certificates
 
 class Certificates:
@@ -367,4 +374,4 @@ serial={self.top}/{name}.srl\ndefault_md=sha256\npolicy=p\nx509_extensions=x\nce
 
 
 __all__ = ["Certificates", "Faulty", "GROWTH", "Prober", "Result", "Server", "ask", "black_hole", "closes_after", "drips", "faults",
-           "garbage", "outlives", "refused_port", "resets", "side_by_side", "silent"]
+           "garbage", "node_modules", "outlives", "refused_port", "resets", "side_by_side", "silent"]
