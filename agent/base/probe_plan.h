@@ -59,6 +59,22 @@ struct probe_row {
 	int64_t latency_ns;
 };
 
+enum { PROBE_BUCKETS = 12 };
+enum probe_outcome { OUTCOME_SUCCESS, OUTCOME_DEGRADED, OUTCOME_FAILURE, OUTCOME_TIMEOUT, OUTCOMES };
+
+/* What metrics count of one dependency: never falls, whoever dies. */
+struct probe_counts {
+	uint64_t outcomes[OUTCOMES];
+	struct {
+		uint64_t buckets[PROBE_BUCKETS]; /* each with its own, not with those below */
+		uint64_t count;
+		int64_t sum_ns;
+	} phases[PHASES];
+};
+
+/* The upper bound of a bucket. */
+int64_t probe_bucket_ns(unsigned bucket);
+
 enum { PROBE_BOARD_VERSION = 1 };
 
 struct probe_board {
@@ -67,6 +83,7 @@ struct probe_board {
 	int64_t maintenance_until; /* CLOCK_BOOTTIME ns, INT64_MAX without end, 0 none */
 	int64_t maintenance_since;
 	struct probe_row rows[DEPENDENCIES];
+	struct probe_counts counts[DEPENDENCIES]; /* of the row's dependency */
 };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/probe_wire.h"
+#include "base/probe_plan.h"
 
 #include <stddef.h>
 
@@ -26,6 +26,14 @@ const char *probe_error_text(enum probe_error error)
 	};
 
 	return (unsigned)error < PROBE_ERRORS ? texts[error] : NULL;
+}
+
+int64_t probe_bucket_ns(unsigned bucket)
+{
+	static const int64_t bounds_us[PROBE_BUCKETS] = {
+		500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000, 2500000, 5000000};
+
+	return bucket < PROBE_BUCKETS ? bounds_us[bucket] * 1000 : INT64_MAX;
 }
 
 const char *probe_status_text(enum probe_status status)

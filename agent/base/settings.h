@@ -65,6 +65,9 @@ struct settings {
 		double period_seconds, timeout_seconds, fast_seconds;
 		unsigned failure_threshold, success_threshold;
 		double queue_share, memory_share;
+		bool all_hard_down; /* failOpen … */
+		char peers[SETTINGS_TEXT];
+		double peer_share;
 	} readiness;
 	unsigned dependencies;       /* how many the file has: base/dependency_set.h */
 	uint64_t dependencies_epoch; /* of that set; 0 without a file */
@@ -72,6 +75,11 @@ struct settings {
 
 /* What settings_load found; the failures are also the exit statuses of the contract. */
 enum settings_result { SETTINGS_OK = 0, SETTINGS_HELP = 1, SETTINGS_USAGE = 64, SETTINGS_CONFIG = 78 };
+
+struct dependency_set;
+
+/* The dependencies of the file that was taken over last; NULL: no file. The next reading frees it. */
+const struct dependency_set *settings_dependencies(void);
 
 /*
  * Everything that decides the settings is passed in. argv[0] is the command's own name; *first_operand becomes

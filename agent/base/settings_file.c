@@ -205,11 +205,11 @@ static void take_dependencies(struct settings *settings, const struct config_doc
 {
 	struct dependency_set *set = dependency_set_of(document, why);
 
+	settings_offer_dependencies(set);
 	if (!set)
 		return;
 	settings->dependencies = set->count;
 	settings->dependencies_epoch = set->epoch;
-	free(set);
 }
 
 void settings_read_file(

@@ -3,6 +3,7 @@
  * Reading the file again in a process whose options and variables may be overwritten or long gone: copies
  * are kept from the start.
  */
+#include "base/dependency_set.h"
 #include "base/settings_table.h"
 
 #include <errno.h>
@@ -16,6 +17,29 @@ static struct {
 	int argc;
 	char **argv, **environment; /* NULL at the end; owner: this file */
 } origin;
+
+/* One thread reads settings: the supervisor, then each agent's sampler. */
+static struct dependency_set *offered, *accepted;
+
+void settings_offer_dependencies(struct dependency_set *set)
+{
+	free(offered);
+	offered = set;
+}
+
+void settings_accept_dependencies(void)
+{
+	if (!offered)
+		return;
+	free(accepted);
+	accepted = offered;
+	offered = NULL;
+}
+
+const struct dependency_set *settings_dependencies(void)
+{
+	return accepted;
+}
 
 static void free_words(char **words)
 {
@@ -57,6 +81,7 @@ int settings_remember(const struct settings *loaded, int argc, char **argv, cons
 	origin.argc = argc;
 	origin.argv = words;
 	origin.environment = variables;
+	settings_accept_dependencies();
 	return 0;
 }
 
@@ -101,6 +126,7 @@ int settings_reload(const struct settings *now, struct settings *next, char *err
 		complaints_summarize(&why, error, error_bytes);
 		return -EINVAL;
 	}
+	settings_accept_dependencies();
 	*next = fresh;
 	return 0;
 }

@@ -64,6 +64,10 @@ static inline bool setting_is_list(const struct setting *row)
 	return row->type == SETTING_LISTEN || row->type == SETTING_COMMAND;
 }
 
+/* What a file that is being read has; owned from here on. It counts once that file was taken over. */
+void settings_offer_dependencies(struct dependency_set *set);
+void settings_accept_dependencies(void);
+
 /* The layers, lowest first. */
 void settings_set_defaults(struct settings *settings);
 void settings_read_file(

@@ -34,7 +34,7 @@ static void count(struct dependency_state *state, const struct probe_result *res
 		state->good = result->ended;
 }
 
-bool dependency_take(
+bool dependency_learn(
 	struct dependency_state *state, const struct probe_result *result, const struct dependency_limits *limits)
 {
 	enum probe_status status = (enum probe_status)result->status;

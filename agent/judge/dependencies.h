@@ -32,7 +32,7 @@ struct dependency_state {
 };
 
 /* Adds a result: true when status or error have changed. One that was seen before, or is older, changes nothing. */
-bool dependency_take(
+bool dependency_learn(
 	struct dependency_state *state, const struct probe_result *result, const struct dependency_limits *limits);
 
 /* The newest result and the status contradict each other: ask again soon. */

@@ -100,6 +100,7 @@ static const char *const events[EVENT_WHAT_COUNT] = {
 	[EVENT_AGENT] = "agent",
 	[EVENT_COVERAGE] = "coverage",
 	[EVENT_CONFIG] = "config",
+	[EVENT_DEPENDENCY] = "dependency",
 };
 
 const char *verdict_text(enum verdict verdict)

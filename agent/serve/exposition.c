@@ -2,6 +2,7 @@
 #include "serve/exposition.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -13,6 +14,7 @@ static const struct {
 	[METRIC_GAUGE] = {"gauge", "gauge", ""},
 	[METRIC_COUNTER] = {"counter", "counter", "_total"},
 	[METRIC_INFO] = {"gauge", "info", "_info"},
+	[METRIC_HISTOGRAM] = {"histogram", "histogram", ""},
 };
 
 /* "# WORD name text"; the text format names the samples, OpenMetrics the family. */
@@ -81,12 +83,12 @@ static void write_label(struct buf *out, char before, const char *name, const ch
 }
 
 /* Everything before the number. */
-static void write_sample_name(struct sheet *sheet, const struct label *labels)
+static void write_name(struct sheet *sheet, const char *suffix, const struct label *labels, const char *bound)
 {
 	char before = '{';
 
 	buf_text(sheet->out, sheet->metric->name);
-	buf_text(sheet->out, types[sheet->metric->type].suffix);
+	buf_text(sheet->out, suffix);
 	if (sheet->app) {
 		write_label(sheet->out, before, "app", sheet->app);
 		before = ',';
@@ -95,7 +97,16 @@ static void write_sample_name(struct sheet *sheet, const struct label *labels)
 		write_label(sheet->out, before, labels->name, labels->value);
 		before = ',';
 	}
+	if (bound) {
+		write_label(sheet->out, before, "le", bound);
+		before = ',';
+	}
 	buf_text(sheet->out, before == ',' ? "} " : " ");
+}
+
+static void write_sample_name(struct sheet *sheet, const struct label *labels)
+{
+	write_name(sheet, types[sheet->metric->type].suffix, labels, NULL);
 }
 
 void sheet_put_uint(struct sheet *sheet, const struct label *labels, uint64_t value)
@@ -109,6 +120,30 @@ void sheet_put_double(struct sheet *sheet, const struct label *labels, double va
 {
 	write_sample_name(sheet, labels);
 	buf_double(sheet->out, value, "NaN");
+	buf_char(sheet->out, '\n');
+}
+
+static void put_bucket(struct sheet *sheet, const struct label *labels, const char *bound, uint64_t count)
+{
+	write_name(sheet, "_bucket", labels, bound);
+	buf_uint(sheet->out, count);
+	buf_char(sheet->out, '\n');
+}
+
+void sheet_put_histogram(struct sheet *sheet, const struct label *labels, const struct histogram *histogram)
+{
+	for (unsigned i = 0; i < histogram->buckets; i++) {
+		char bound[32];
+
+		(void)snprintf(bound, sizeof bound, "%#.3g", histogram->bounds[i]); /* OpenMetrics wants a point in it */
+		put_bucket(sheet, labels, bound, histogram->counts[i]);
+	}
+	put_bucket(sheet, labels, "+Inf", histogram->count);
+	write_name(sheet, "_sum", labels, NULL);
+	buf_double(sheet->out, histogram->sum, "NaN");
+	buf_char(sheet->out, '\n');
+	write_name(sheet, "_count", labels, NULL);
+	buf_uint(sheet->out, histogram->count);
 	buf_char(sheet->out, '\n');
 }
 

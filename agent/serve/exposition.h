@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 
-enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_INFO };
+enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_INFO, METRIC_HISTOGRAM };
 
 /* The name is the family's of OpenMetrics, without _total and _info. */
 struct metric {
@@ -39,6 +39,16 @@ void sheet_begin_metric(struct sheet *sheet, const struct metric *metric);
 /* One sample; `labels` ends with a NULL name, NULL: none. */
 void sheet_put_uint(struct sheet *sheet, const struct label *labels, uint64_t value);
 void sheet_put_double(struct sheet *sheet, const struct label *labels, double value);
+
+/* `counts[i]`: how many were at most bounds[i]; all of them: `count`, whose sum is `sum`. */
+struct histogram {
+	const double *bounds;
+	const uint64_t *counts;
+	unsigned buckets;
+	uint64_t count;
+	double sum;
+};
+void sheet_put_histogram(struct sheet *sheet, const struct label *labels, const struct histogram *histogram);
 
 void sheet_end(struct sheet *sheet);
 

@@ -4,6 +4,7 @@
  * each check. Machines read the status code; the lines are for people and scripts.
  */
 #include "serve/render.h"
+#include "serve/render_dependencies.h"
 
 #include <string.h>
 
@@ -34,12 +35,19 @@ static void insert_sorted(struct leftovers *left, const char *name)
 	left->count++;
 }
 
-static void warn_of_leftovers(struct buf *body, enum probe probe, const struct request *request)
+static bool is_check(const struct standing *standing, enum probe probe, const char *name)
+{
+	return probe_find_check(probe, name) != REASON_NONE ||
+	       (probe == PROBE_READYZ && dependency_check(standing->snapshot, name));
+}
+
+static void warn_of_leftovers(
+	struct buf *body, const struct standing *standing, enum probe probe, const struct request *request)
 {
 	struct leftovers left = {.count = 0};
 
 	for (unsigned i = 0; i < request->exclude_count; i++)
-		if (probe_find_check(probe, request->excludes[i]) == REASON_NONE)
+		if (!is_check(standing, probe, request->excludes[i]))
 			insert_sorted(&left, request->excludes[i]);
 	if (left.count == 0)
 		return;
@@ -52,7 +60,8 @@ static void warn_of_leftovers(struct buf *body, enum probe probe, const struct r
 	buf_char(body, '\n');
 }
 
-static void write_line(struct buf *body, const char *name, bool excluded, bool fails)
+/* `why`: the code of the contract, which for most checks is their name. */
+static void write_line(struct buf *body, const char *name, bool excluded, bool fails, const char *why)
 {
 	buf_text(body, fails && !excluded ? "[-]" : "[+]");
 	buf_text(body, name);
@@ -60,7 +69,7 @@ static void write_line(struct buf *body, const char *name, bool excluded, bool f
 		buf_text(body, " excluded: ok\n");
 	} else if (fails) {
 		buf_text(body, " failed: ");
-		buf_text(body, name); /* the code of the contract is the check's name */
+		buf_text(body, why);
 		buf_char(body, '\n');
 	} else {
 		buf_text(body, " ok\n");
@@ -74,12 +83,32 @@ static void end_with(struct reply *reply, enum probe probe, bool ok)
 	buf_text(&reply->body, ok ? " check passed\n" : " check failed\n");
 }
 
+struct tally {
+	unsigned failing, forgiven;
+};
+
+/* Each dependency is a check by its own name; those that do not gate never fail. */
+static void write_dependencies(
+	struct reply *reply, const struct standing *standing, const struct request *request, struct tally *tally)
+{
+	for (unsigned i = 0; i < standing->snapshot->dependency_count; i++) {
+		const struct snapshot_dependency *of = &standing->snapshot->dependencies[i];
+		bool fails = of->gates && !standing->ok[PROBE_READYZ], excluded = is_excluded(request, of->name);
+
+		tally->failing += fails && !excluded;
+		tally->forgiven += fails && excluded;
+		write_line(&reply->body, of->name, excluded, fails, dependency_failure(of));
+	}
+}
+
 /* Every check of the probe; a failure that no check explains cannot be excluded. */
 static void write_all(
 	struct reply *reply, const struct standing *standing, enum probe probe, const struct request *request)
 {
-	unsigned failing = 0, forgiven = 0;
+	struct tally tally = {0}, of_dependencies = {0};
 
+	if (probe == PROBE_READYZ)
+		write_dependencies(reply, standing, request, &of_dependencies);
 	for (enum reason_code code = REASON_NONE + 1; code < REASON_COUNT; code++) {
 		bool fails, excluded;
 
@@ -87,12 +116,18 @@ static void write_all(
 			continue;
 		fails = standing_check_fails(standing, probe, code);
 		excluded = is_excluded(request, reason_text(code));
-		failing += fails && !excluded;
-		forgiven += fails && excluded;
-		write_line(&reply->body, reason_text(code), excluded, fails);
+		if (code == REASON_DEPENDENCY_DOWN && probe == PROBE_READYZ) /* it is the sum of those by name */
+			fails = fails && (of_dependencies.failing || !of_dependencies.forgiven);
+		tally.failing += fails && !excluded;
+		tally.forgiven += fails && excluded;
+		if (code == REASON_DEPENDENCY_DOWN && excluded)
+			of_dependencies.failing = 0;
+		write_line(&reply->body, reason_text(code), excluded, fails, reason_text(code));
 	}
-	warn_of_leftovers(&reply->body, probe, request);
-	end_with(reply, probe, standing->ok[probe] || (failing == 0 && forgiven > 0));
+	tally.failing += of_dependencies.failing;
+	tally.forgiven += of_dependencies.forgiven;
+	warn_of_leftovers(&reply->body, standing, probe, request);
+	end_with(reply, probe, standing->ok[probe] || (tally.failing == 0 && tally.forgiven > 0));
 }
 
 static void write_ok(struct reply *reply)
@@ -105,18 +140,20 @@ static void write_ok(struct reply *reply)
 static void write_one(struct reply *reply, const struct standing *standing, enum probe probe, const char *name)
 {
 	enum reason_code code = probe_find_check(probe, name);
+	const struct snapshot_dependency *of = probe == PROBE_READYZ ? dependency_check(standing->snapshot, name) : NULL;
+	bool fails = of ? of->gates && !standing->ok[probe] : code != REASON_NONE && standing_check_fails(standing, probe, code);
 
-	if (code == REASON_NONE) {
+	if (code == REASON_NONE && !of) {
 		reply->code = 404;
 		buf_text(&reply->body, "404 page not found\n");
 		return;
 	}
-	if (!standing_check_fails(standing, probe, code)) {
+	if (!fails) {
 		reply->code = 200;
 		write_ok(reply);
 		return;
 	}
-	write_line(&reply->body, name, false, true);
+	write_line(&reply->body, name, false, true, of ? dependency_failure(of) : name);
 	end_with(reply, probe, false);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "serve/render_dependencies.h"
 
 enum { HEALTH_BYTES = 256 * 1024 };
 
@@ -99,6 +100,7 @@ static void write_checks(struct json *json, const struct standing *standing, con
 	write_state(json, standing, request, PROBE_STARTUPZ, "startup:state", started ? "started" : "starting",
 		started ? "pass" : "warn");
 	write_listeners(json, standing->snapshot);
+	render_dependency_checks(json, standing, request);
 	json_object_end(json);
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "serve/exposition.h"
+#include "serve/render_dependencies.h"
 #include "serve/roll.h"
 #include "serve/route.h"
 #include "serve/self.h"
@@ -206,6 +207,17 @@ static void put_tick_age(struct sheet *sheet, const struct source *source)
 		sheet_put_double(sheet, NULL, (double)(standing->now - standing->beat) / NS_PER_SECOND);
 }
 
+#define PUT(name)                                                                                              \
+	static void put_##name##_of(struct sheet *sheet, const struct source *source)                          \
+	{                                                                                                      \
+		put_##name(sheet, source->snapshot);                                                           \
+	}
+PUT(dependency_up)
+PUT(dependency_value)
+PUT(dependency_good)
+PUT(dependency_probes)
+PUT(dependency_durations)
+
 static void put_build(struct sheet *sheet, const struct source *source)
 {
 	(void)source; /* the same for every service */
@@ -258,6 +270,18 @@ static const struct metric_row service_rows[] = {
 		put_service_fds, 0},
 	{{"lifesign_process_threads", METRIC_GAUGE, NULL, "Threads of the service's processes, seen or not."},
 		put_u32, AT(service_usage.threads)},
+	{{"lifesign_dependency_up", METRIC_GAUGE, NULL, "1 while a dependency is up or degraded; absent while unknown."},
+		put_dependency_up_of, 0},
+	{{"lifesign_dependency_value", METRIC_GAUGE, NULL, "The number that a dependency was asked for."},
+		put_dependency_value_of, 0},
+	{{"lifesign_dependency_last_success_timestamp_seconds", METRIC_GAUGE, "seconds",
+		 "When a dependency last answered rightly."},
+		put_dependency_good_of, 0},
+	{{"lifesign_dependency_probe_duration_seconds", METRIC_HISTOGRAM, "seconds",
+		 "Time that the phases of the questions took."},
+		put_dependency_durations_of, 0},
+	{{"lifesign_dependency_probes", METRIC_COUNTER, NULL, "Questions to a dependency, by what came of them."},
+		put_dependency_probes_of, 0},
 	{{"lifesign_transitions", METRIC_COUNTER, NULL, "Changes of an answer, by probe."}, put_transitions, 0},
 };
 

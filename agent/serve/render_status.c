@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "serve/render_dependencies.h"
 #include "serve/self.h"
 
 static void write_since(struct json *json, const struct standing *standing, const char *key, int64_t since)
@@ -44,14 +45,6 @@ static void write_nulls(struct json *json, const char *const *keys)
 		json_null(json, *keys);
 }
 
-static void write_empty_arrays(struct json *json, const char *const *keys)
-{
-	for (; *keys; keys++) {
-		json_array(json, *keys);
-		json_array_end(json);
-	}
-}
-
 static void write_link(struct json *json, const struct snapshot_link *link, const struct request *request)
 {
 	char address[32];
@@ -82,6 +75,16 @@ static void write_chain(struct json *json, const struct snapshot_chain *chain, c
 	json_array_end(json);
 }
 
+/* Of which dependency a reason tells, and because of whom that one is down. */
+static void write_dependency_of(struct json *json, const struct snapshot *snapshot, const struct snapshot_reason *reason)
+{
+	const struct snapshot_dependency *of =
+		reason->dependency && reason->dependency <= snapshot->dependency_count ? &snapshot->dependencies[reason->dependency - 1] : NULL;
+
+	json_text(json, "dependency", of ? of->name : NULL);
+	json_text(json, "root", of && *of->root ? of->root : NULL);
+}
+
 static void write_reason(struct json *json, const struct standing *standing, const struct request *request,
 	const struct snapshot_reason *reason)
 {
@@ -92,7 +95,7 @@ static void write_reason(struct json *json, const struct standing *standing, con
 	json_text(json, "code", reason_text(reason->code));
 	write_since(json, standing, "since_seconds", reason->since);
 	json_text(json, "held", held_text(reason->held));
-	write_nulls(json, (const char *const[]){"dependency", "root", NULL});
+	write_dependency_of(json, standing->snapshot, reason);
 	write_detail(json, request, "detail", detail, strlen(detail));
 	write_chain(json, standing->snapshot->chain.code == reason->code || standing->snapshot->chain.also == reason->code ? &standing->snapshot->chain : &none, request);
 	json_object_end(json);
@@ -162,8 +165,10 @@ static void write_target(struct json *json, const struct request *request, const
 	json_text(json, "kind", targets[target->kind].text);
 	if (targets[target->kind].is_address)
 		write_address(json, request, "object", target->object);
-	else
+	else if (target->object <= INT64_MAX)
 		json_uint(json, "object", target->object);
+	else
+		json_null(json, "object"); /* any child: -1. Readers of JSON know no larger numbers */
 	write_id(json, "owner", target->owner);
 	json_bool(json, "timed", target->timed);
 	write_address(json, request, "futex", target->futex);
@@ -293,12 +298,11 @@ void render_status(struct reply *reply, const struct standing *standing, const s
 	write_answer(&json, standing, request, PROBE_LIVEZ);
 	write_answer(&json, standing, request, PROBE_READYZ);
 	write_answer(&json, standing, request, PROBE_STARTUPZ);
-	json_object(&json, "available");
-	json_object_end(&json);
+	render_available(&json, standing->snapshot);
 	write_workers(&json, &standing->snapshot->workers);
 	write_processes(&json, standing, request);
 	write_listeners(&json, standing->snapshot);
-	write_empty_arrays(&json, (const char *const[]){"dependencies", NULL});
+	render_dependencies(&json, standing, request);
 	write_events(&json, standing->snapshot);
 	write_agent(&json, standing->snapshot, request);
 	json_object_end(&json);

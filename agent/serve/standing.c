@@ -43,7 +43,7 @@ const char *standing_status(const struct standing *standing)
 {
 	if (!standing->ok[PROBE_LIVEZ] || !standing->ok[PROBE_READYZ])
 		return "fail";
-	return standing->verdict == VERDICT_ALIVE ? "pass" : "warn";
+	return standing->verdict == VERDICT_ALIVE && !standing->snapshot->degraded ? "pass" : "warn";
 }
 
 const char *probe_name(enum probe probe)

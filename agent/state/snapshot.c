@@ -74,6 +74,7 @@ static void destroy(struct snapshot *old)
 		if (rendered && destroy_rendered)
 			destroy_rendered(rendered);
 	}
+	free(old->dependencies);
 	free(old);
 }
 

@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/dependency.h"
+#include "base/probe_plan.h"
 #include "judge/record.h"
 
 enum {
@@ -38,6 +40,7 @@ struct snapshot_reason {
 	enum held_code held;  /* HELD_NO when it counts */
 	bool minor;           /* below the limit that fails its probe: shown, degrades, fails no check */
 	int64_t since;        /* CLOCK_BOOTTIME ns */
+	unsigned dependency;  /* index + 1 in dependencies[] of which it tells, 0 of none */
 	char detail[SNAPSHOT_DETAIL]; /* free text for people; may be empty = null */
 };
 
@@ -98,6 +101,23 @@ struct snapshot_listener {
 	pid_t pid; /* a process that holds it; 0 unknown */
 };
 
+struct snapshot_dependency {
+	char name[DEPENDENCY_NAME];
+	enum dependency_kind kind;
+	enum dependency_class class;
+	enum probe_status status;
+	enum probe_error error; /* PROBE_OK = null */
+	bool gates;             /* readyz fails because of it */
+	bool has_value;
+	double value;
+	int64_t since, ended, good; /* CLOCK_BOOTTIME ns: of the status, the newest answer, the last success; 0 never */
+	int64_t latency_ns;         /* < 0 unknown */
+	uint32_t failures, successes;
+	char root[PROBE_ROOT]; /* empty = null */
+	char detail[PROBE_DETAIL], address[PROBE_ADDRESS]; /* of the newest answer, for people */
+	struct probe_counts counts;
+};
+
 struct snapshot_event {
 	int64_t wall_ns;
 	enum event_what what;
@@ -145,7 +165,9 @@ struct snapshot {
 	unsigned config_generation; /* counts reloads that were looked at; survives agents */
 	char config_error[SNAPSHOT_DETAIL]; /* empty when the last reload was taken over */
 	/* lists */
-	unsigned process_count, thread_count, listener_count, event_count;
+	unsigned process_count, thread_count, listener_count, event_count, dependency_count;
+	bool degraded;                            /* a dependency is not as it should be */
+	struct snapshot_dependency *dependencies; /* one allocation of its own, NULL: none */
 	struct snapshot_process *processes; /* [0] is the main process */
 	struct snapshot_thread *threads;
 	struct snapshot_listener listeners[SNAPSHOT_LISTENERS];

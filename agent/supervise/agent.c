@@ -21,6 +21,8 @@
 /* A tick later than this was not ours to judge: the machine or we were not running. */
 #define LATE_NS (100 * NS_PER_MS)
 
+#define PROBER_PAUSE_NS (20 * NS_PER_MS)
+
 /* How long a new agent waits to hear of all services; the supervisor's patience is 2 s. */
 #define INTRODUCTION_NS NS_PER_SECOND
 enum { INTRODUCTION_POLL_MS = 50 };
@@ -79,12 +81,16 @@ static int64_t tick_ns(void)
 /* Waits until `due` or until there is news to act on. False when the supervisor is gone. */
 static bool wait_until(int64_t due, int news_fd)
 {
-	struct pollfd news = {.fd = news_fd, .events = POLLIN};
+	/* what the prober says is told at once, but a flood of it makes only a few ticks more */
+	int64_t earliest = clock_boot_ns() + PROBER_PAUSE_NS;
+	struct pollfd waits[] = {{.fd = news_fd, .events = POLLIN}, {.fd = fleet_wakes(&fleet), .events = POLLIN}};
 
-	for (int64_t left = due - clock_boot_ns(); left > 0; left = due - clock_boot_ns()) {
+	for (int64_t now = clock_boot_ns(); now < due; now = clock_boot_ns()) {
+		bool pause = now < earliest && earliest < due;
+		int64_t left = (pause ? earliest : due) - now;
 		struct timespec timeout = {left / NS_PER_SECOND, left % NS_PER_SECOND};
 
-		if (ppoll(&news, 1, &timeout, NULL) <= 0)
+		if (ppoll(waits, pause ? 1 : 2, &timeout, NULL) <= 0)
 			continue;
 		return take_news(news_fd); /* drain or the end of COMMAND: tell it now, not at the next tick */
 	}

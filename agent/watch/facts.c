@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "watch/dependencies.h"
 #include "watch/procfs.h"
 
 #define GATES_EVERY_NS NS_PER_SECOND
@@ -33,6 +34,35 @@ static char main_state(struct service *service, int64_t now)
 	return service->main_state;
 }
 
+static bool some_are_stopped(const struct tree *tree)
+{
+	for (unsigned i = 0; i < tree->count; i++) {
+		if (tree->rows[i].state == 'T')
+			return true;
+	}
+	return false;
+}
+
+/* Where a master only looks after its workers, it is they who must run. */
+static bool takers_are_stopped(const struct service *service)
+{
+	bool any = false;
+
+	if (!some_are_stopped(&service->tree))
+		return false;
+	for (uint32_t i = 0; i < service->slots.order_count; i++) {
+		const struct slot_now *slot = &service->slots.now[service->slots.order[i]];
+		const struct process_row *row = &service->tree.rows[slot->row];
+
+		if (!slot->live || row->role == PROCESS_CHILD || !(slot->role == THREAD_LISTENER || slot->accepts))
+			continue;
+		if (row->state != 'T')
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 /* Asked each second, and at once when the process looks as if it did not run. */
 static void look_at_gates(struct service *service, char state, int64_t now)
 {
@@ -45,7 +75,7 @@ static void look_at_gates(struct service *service, char state, int64_t now)
 		gates_read(service->news.main_pid, gates);
 		service->gates_read = now;
 	}
-	hold_since(&service->suspended, gates->suspended || state == 'T', now);
+	hold_since(&service->suspended, gates->suspended || state == 'T' || takers_are_stopped(service), now);
 	hold_since(&service->frozen, gates->frozen, now);
 	hold_since(&service->core_dump, gates->core_dump, now);
 	hold_since(&service->traced, gates->traced, now);
@@ -153,6 +183,7 @@ void facts_judge(struct service *service, int64_t now)
 	facts.core_dump = service->core_dump;
 	facts.traced = service->traced;
 	facts.draining = service->news.drain_since ? service->news.drain_since : service->common->drain_since;
+	facts.maintenance = service->common->maintenance;
 	facts.starting = service->notebook.core.main_started ? service->notebook.core.main_started : now;
 	facts.startup = (enum startup_state)service->notebook.core.startup;
 	facts.port_known = service->port.port != 0;
@@ -161,6 +192,7 @@ void facts_judge(struct service *service, int64_t now)
 	memcpy(facts.measures, service->limits.measures, sizeof(facts.measures));
 	judge_proofs(service, &facts, now);
 	verdict_judge(&facts, &service->verdicts);
+	dependencies_judge_into(service->common->dependencies, &service->verdicts);
 	progress_judge(service, facts.observe, now);
 	record(service, &facts);
 }

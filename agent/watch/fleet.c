@@ -95,7 +95,8 @@ int fleet_start(struct fleet *fleet, const struct child_setup *setup)
 	struct service_parts parts = {setup->settings.service, setup->segment_fd, setup->notebook_fd};
 	int ret;
 
-	*fleet = (struct fleet){.common = {.setup = setup, .settings = setup->settings}};
+	*fleet = (struct fleet){.common = {.setup = setup, .settings = setup->settings, .dependencies = &fleet->dependencies}};
+	(void)dependencies_start(&fleet->dependencies, setup); /* without a board they are unknown, and the prober says so */
 	start_recorder(fleet);
 	if (setup->many)
 		ret = notebook_open(&fleet->own, setup->notebook_fd);
@@ -277,8 +278,26 @@ static void tell_whole(struct fleet *fleet, int64_t now)
 	notebook_save(&fleet->own);
 }
 
+/* What changed is an event of each service. */
+static void look_at_dependencies(struct fleet *fleet, int64_t now)
+{
+	struct dependency_change change;
+
+	fleet->common.maintenance = dependencies_maintenance(&fleet->dependencies, now);
+	if (!dependencies_tick(&fleet->dependencies, now))
+		return;
+	for (unsigned i = 0; dependencies_change(&fleet->dependencies, &i, &change);)
+		fleet_note(fleet, EVENT_DEPENDENCY, change.from, change.to, change.name);
+}
+
+int fleet_wakes(const struct fleet *fleet)
+{
+	return fleet->dependencies.set ? fleet->dependencies.socket : -1;
+}
+
 void fleet_tick(struct fleet *fleet, int64_t now)
 {
+	look_at_dependencies(fleet, now);
 	for (unsigned i = 0; i < fleet->count; i++)
 		service_sweep(fleet->services[i], now);
 	read_trees(fleet, now);
@@ -309,6 +328,8 @@ void fleet_configure(struct fleet *fleet, bool taken)
 {
 	fleet->own.core.config_generation++;
 	fleet->root_published = 0;
+	if (taken)
+		dependencies_configure(&fleet->dependencies, &fleet->common.settings);
 	for (unsigned i = 0; i < fleet->count; i++) {
 		fleet->services[i]->notebook.core.config_generation++;
 		if (taken)

@@ -7,12 +7,14 @@
 #ifndef LS_FLEET_H
 #define LS_FLEET_H
 
+#include "watch/dependencies.h"
 #include "watch/service.h"
 
 enum { FLEET_FDS = 2 }; /* of a message: {segment, notebook} */
 
 struct fleet {
 	struct service_common common;
+	struct dependencies dependencies;
 	struct notebook own;       /* with many services, of the agent itself */
 	struct service **services; /* [0] is the only one of `run` */
 	uint32_t *ids;             /* of services[i] */
@@ -46,6 +48,9 @@ void fleet_end_recording(struct fleet *fleet);
 
 /* True when the only service, that of `run`, is over. */
 bool fleet_is_over(const struct fleet *fleet);
+
+/* Readable when there is something to tell before the next tick; -1: never. */
+int fleet_wakes(const struct fleet *fleet);
 
 /* Requests answered, in memory that the next agent inherits. */
 uint64_t *fleet_counters(struct fleet *fleet);

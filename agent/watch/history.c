@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "watch/chain.h"
+#include "watch/dependencies.h"
 #include "watch/progress_words.h"
 #include "watch/termination.h"
 
@@ -38,11 +39,13 @@ void history_note(struct service *service, enum event_what what, const char *fro
 	keep_event(service, what, from, to, REASON_NONE, subject);
 }
 
-static enum reason_code first_reason(const struct reason_list *list)
+static enum reason_code first_reason(const struct reason_list *list, unsigned *dependency)
 {
 	for (unsigned i = 0; i < list->count; i++) {
-		if (list->items[i].held == HELD_NO && !list->items[i].minor)
+		if (list->items[i].held == HELD_NO && !list->items[i].minor) {
+			*dependency = list->items[i].dependency;
 			return list->items[i].code;
+		}
 	}
 	return REASON_NONE;
 }
@@ -83,13 +86,15 @@ static void leave_note(struct service *service)
 static bool follow_one(struct service *service, unsigned index, uint32_t *was, bool ok, const struct reason_list *reasons)
 {
 	const struct answer *answer = &answers[index];
-	enum reason_code reason = ok ? REASON_NONE : first_reason(reasons);
+	unsigned dependency = 0;
+	enum reason_code reason = ok ? REASON_NONE : first_reason(reasons, &dependency);
 
 	if (*was == (uint32_t)ok)
 		return false;
 	*was = ok;
 	service->notebook.core.transitions[index]++;
-	keep_event(service, answer->what, ok ? answer->bad : answer->good, ok ? answer->good : answer->bad, reason, "");
+	keep_event(service, answer->what, ok ? answer->bad : answer->good, ok ? answer->good : answer->bad, reason,
+		dependencies_name(service->common->dependencies, dependency));
 	if (reason == REASON_EXITED && service->news.drain_since)
 		return true; /* an end that was asked for is no news */
 	tell(answer, ok, reason);

@@ -9,6 +9,7 @@
 #include "judge/calls.h"
 #include "lifesign/segment.h"
 #include "watch/chain.h"
+#include "watch/dependencies.h"
 #include "watch/procfs.h"
 #include "watch/progress_words.h"
 
@@ -23,6 +24,7 @@ static void fill_answer(struct snapshot_answer *out, bool ok, const struct reaso
 		out->reasons[i].held = reasons->items[i].held;
 		out->reasons[i].minor = reasons->items[i].minor;
 		out->reasons[i].since = reasons->items[i].since;
+		out->reasons[i].dependency = reasons->items[i].dependency;
 		out->reason_count++;
 	}
 }
@@ -250,6 +252,7 @@ void publish_snapshot(struct service *service, int64_t now)
 	}
 	fill_agent(out, service, now);
 	fill_verdicts(out, &service->verdicts);
+	dependencies_fill(service->common->dependencies, out);
 	chain_fill(out, service);
 	progress_words_fill(out, service);
 	limits_fill(out, &service->limits);

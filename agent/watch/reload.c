@@ -35,7 +35,7 @@ static bool file_changed(const struct fleet *fleet, int64_t now)
 		status.st_ino == last.st_ino && status.st_size == last.st_size)
 		return false;
 	last = status;
-	return !first;
+	return !first || fleet->common.setup->restarts > 0; /* an agent's successor was born with what there was at the start */
 }
 
 static void take_over(struct fleet *fleet)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "watch/chain.h"
 #include "watch/coverage.h"
+#include "watch/dependencies.h"
 #include "watch/facts.h"
 #include "watch/history.h"
 #include "watch/publish.h"
@@ -250,7 +251,8 @@ void service_look(struct service *service, struct suspects_budget *left, int64_t
 	picture_follow(service, now);
 	on_dead_follow(service, now);
 	chain_tell(service, now);
-	service->changed |= history_follow(service);
+	service->changed |= history_follow(service) | (service->dependencies_told != service->common->dependencies->generation);
+	service->dependencies_told = service->common->dependencies->generation;
 }
 
 /* What an answer says is told at once; what threads do, as often as the number of services lets us. */

@@ -33,6 +33,8 @@ struct service_common {
 	const struct child_setup *setup;
 	struct settings settings; /* replaced by a reload */
 	char config_error[SNAPSHOT_DETAIL];
+	const struct dependencies *dependencies; /* the fleet's */
+	int64_t maintenance;      /* since when it is out of service, 0 = it is not */
 	int64_t drain_since;      /* of the agent as a whole */
 	struct recorder *recorder; /* NULL: nothing is recorded */
 	unsigned services;        /* how many there are: the more, the longer the pauses */
@@ -61,6 +63,7 @@ struct service {
 	struct picture_due picture;
 	struct recorder_track *record;
 	bool covered;   /* a process that counts leaves traces */
+	unsigned dependencies_told; /* generation of the dependencies that was published */
 	bool unsettled; /* a process is too young to tell */
 	bool changed;   /* an answer differs from what was published */
 	/* when facts were first seen; 0 = they do not hold (CLOCK_BOOTTIME ns) */
