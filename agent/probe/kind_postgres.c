@@ -84,11 +84,13 @@ static void fill(struct parameters *list, const struct postgres *postgres, const
 	*list = (struct parameters){0};
 	add(list, "gssencmode", "disable"); /* asks a KDC, for as long as it likes */
 	add_tls(list, of);
+	add(list, "port", port);
 	for (const PQconninfoOption *one = postgres->options; one && one->keyword; one++)
 		add(list, one->keyword, one->val);
 	add(list, "host", at->host);
 	add(list, "hostaddr", number);
-	add(list, "port", port);
+	if (*at->host)
+		add(list, "port", port);
 	add(list, "user", at->user);
 	add(list, "password", secret);
 	add(list, "dbname", *at->path == '/' ? at->path + 1 : at->path);
