@@ -34,6 +34,7 @@ from lifesign import Place, Plain, Run, ask, mapped, wait_until
 # not ready after min(5, N/2): 2 s; `no_progress` too. pool_exhausted has no limit of its own here: 5 s and 60 s.
 SHORT = {"loopBlockedSeconds": 4, "loopSpinningSeconds": 4, "noProgressSeconds": 4}
 EVERY = 0.2
+WARM = 4.0
 STARTERS = threading.Semaphore(4)  # services that start at a time
 ALWAYS = {"starting"}              # before a scene is ready for the first time
 
@@ -174,6 +175,18 @@ class Stage:
         """Those that are in that call now."""
         return [t for t in self.run.threads() if t["op"] == op]
 
+    def seen_in(self, op, count=1):
+        """Waits until so many threads that serve are found there, where they are at home."""
+        self.until(lambda: len([t for t in self.threads(op) if t["role"] in ("listener", "loop")]) >= count)
+
+    def warm(self):
+        """Asks a little, again and again, so that the judge learns where its threads are at home: who has never been seen
+        to come back has the benefit of the doubt, and a scene of him would prove nothing."""
+        until = time.monotonic() + WARM
+        while time.monotonic() < until:
+            self.service.ping()
+            self.over.wait(0.12)
+
     def until(self, condition, seconds=40):
         """What proves that the disturbance is there."""
         return wait_until(condition, seconds, lambda: f"{self.scene.name}: not disturbed; {json.dumps(self.run.status())}", every=0.1)
@@ -230,6 +243,8 @@ def _begin(stage, limits):
 
 def _hold(stage):
     """Disturbs, waits, undoes, and sees it well again."""
+    if stage.scene.starts:
+        stage.warm()
     disturbance = stage.scene.disturb(stage)
     next(disturbance)
     stage.over.wait(stage.seconds)
@@ -290,8 +305,8 @@ def told(request, scenes, seconds, limits=None):
 
 
 class Silent:
-    """A server that takes connections and bytes and says nothing but its greeting, ever: a database that is dead.
-    asked: how often it was."""
+    """A server that takes connections and bytes and says nothing but its greeting: a database that is dead, or dies
+    when that is taken from it. asked: how often it was."""
 
     def __init__(self, address="127.0.0.1", port=0, kind=socket.SOCK_STREAM, greeting=b""):
         self.socket = socket.socket(socket.AF_INET, kind)

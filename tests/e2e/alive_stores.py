@@ -298,7 +298,8 @@ SCENES = [
     Scene("redis is the replica of a silent master", "13 20", replica, has_silent_master),
     # its only thread is in write() or fdatasync(): io_wait after 10 s, for no client gets an answer
     Scene("redis with appendfsync always on a stalled disk", "+ 21", redis_on_disk, stalled_disk, may=["io_wait"]),
-    Scene("memcached at its connection limit", "+", memcached_of_forty, at_its_limit),
+    # it has set its limit of descriptors to what its connections need, and has used them up: nobody else gets in
+    Scene("memcached at its connection limit", "+", memcached_of_forty, at_its_limit, may=["fd_exhaustion", "queue_full"]),
     Scene("postgres with sleepers, lock waiters and deadlocks", "12", services.postgres, sql_waits),
     Scene("postgres under pgbench, VACUUM FULL and CREATE INDEX", "12 2", services.postgres, maintenance),
     Scene("postgres backends whose clients left", "+ 12", services.postgres, left_alone),

@@ -102,6 +102,7 @@ def prefork_with_cgi(place):
 
 def long_cgi(stage):
     """All four workers wait for their CGI program, and more clients wait in the queue."""
+    stage.seen_in("accept4", 2)
     clients = stage.keep(Clients(stage.port, 10, get("/slow.cgi")))
     stage.until(lambda: any(listener["queue"] > 0 for listener in stage.run.status()["listeners"]))
     yield
@@ -154,6 +155,7 @@ def php_with_sleep(place):
 def long_php(stage):
     """All three workers sleep; clients wait behind them, by nginx and in the queue of php-fpm."""
     front = stage.service.front
+    stage.seen_in("accept", 3)
     clients = stage.keep(Clients(front, 8, get("/sleep.php")))
     stage.until(lambda: any(listener["queue"] > 0 for listener in stage.run.status()["listeners"]))
     yield

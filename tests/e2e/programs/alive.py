@@ -129,9 +129,8 @@ def reactor():
 def names():
     """A loop that looks up a name itself, as too many do."""
     async def one(reader, writer):
-        await reader.readline()
         try:
-            socket.getaddrinfo("database.example", 5432)
+            socket.getaddrinfo("database.example" if await reader.readline() else "localhost", 5432)
         except OSError:
             pass
         writer.write(b"DONE\n")
