@@ -42,7 +42,7 @@ static const struct recording_field process[] = {PROCESS(start), PROCESS(pid),
 
 #define THREAD(member) FIELD(knot_thread, member)
 static const struct recording_field thread[] = {THREAD(waits_for), THREAD(proven), THREAD(orphan),
-	THREAD(may_be_own), THREAD(critical), THREAD(object), THREAD(pool)};
+	THREAD(may_be_own), THREAD(parked), THREAD(critical), THREAD(object), THREAD(pool)};
 
 #define KNOT(member) FIELD(knot, member)
 static const struct recording_field knot[] = {KNOT(first), KNOT(length), KNOT(behind), KNOT(critical)};
@@ -50,8 +50,12 @@ static const struct recording_field knot[] = {KNOT(first), KNOT(length), KNOT(be
 #define FACT(member) FIELD(service_facts, member)
 static const struct recording_field facts[] = {FACT(now), FACT(bare), FACT(covered), FACT(exited),
 	FACT(suspended), FACT(frozen), FACT(core_dump), FACT(traced), FACT(deadlock), FACT(orphaned_lock),
-	FACT(deadlock_counts), FACT(orphaned_lock_counts), FACT(draining), FACT(starting),
-	FIELD_TO(service_facts, startup, STARTUP_TIMEOUT), FACT(port_accepts), FACT(port_known), FACT(observe)};
+	FACT(deadlock_counts), FACT(orphaned_lock_counts), FACT(draining), FACT(maintenance), FACT(starting),
+	FIELD_TO(service_facts, startup, STARTUP_TIMEOUT), FACT(port_accepts), FACT(port_known), FACT(observe),
+	FACT(measures[MEASURE_QUEUE].since), FACT(measures[MEASURE_QUEUE].gates),
+	FACT(measures[MEASURE_MEMORY].since), FACT(measures[MEASURE_MEMORY].gates),
+	FACT(measures[MEASURE_THREADS].since), FACT(measures[MEASURE_THREADS].gates),
+	FACT(measures[MEASURE_FDS].since), FACT(measures[MEASURE_FDS].gates)};
 
 #define VERDICT(member) FIELD(verdicts, member)
 #define VERDICT_TO(member, most) FIELD_TO(verdicts, member, most)
@@ -60,8 +64,8 @@ static const struct recording_field verdicts[] = {VERDICT_TO(verdict, VERDICT_CO
 	VERDICT_TO(ready.count, VERDICT_REASONS), VERDICT_TO(startup.count, VERDICT_REASONS)};
 
 #define REASON_TO(member, count) FIELD_TO(reason, member, (count)-1)
-static const struct recording_field reason[] = {
-	REASON_TO(code, REASON_COUNT), REASON_TO(held, HELD_COUNT), FIELD(reason, minor), FIELD(reason, since)};
+static const struct recording_field reason[] = {REASON_TO(code, REASON_COUNT), REASON_TO(held, HELD_COUNT),
+	FIELD(reason, minor), FIELD(reason, since), FIELD(reason, dependency)};
 
 #define TABLE(name)                                                                                            \
 	{                                                                                                      \
