@@ -12,8 +12,6 @@
 #include "watch/procfs.h"
 #include "watch/service.h"
 
-#define LOOK_EVERY_NS NS_PER_SECOND
-
 enum {
 	WINDOW_SAMPLES = 600,
 	NEAR_PERCENT = 90, /* of threads and open files */
@@ -155,11 +153,14 @@ static void look_at_threads(struct service *service, struct found *found, int64_
 	(void)snprintf(found->words, sizeof(found->words), "%" PRIu64 " threads; the cgroup may have %" PRIu64, threads, limit);
 }
 
-static void (*const looks[MEASURES])(struct service *service, struct found *found, int64_t now) = {
-	[MEASURE_QUEUE] = look_at_queues,
-	[MEASURE_MEMORY] = look_at_memory,
-	[MEASURE_THREADS] = look_at_threads,
-	[MEASURE_FDS] = look_at_fds,
+static const struct {
+	void (*look)(struct service *service, struct found *found, int64_t now);
+	int64_t every;
+} looks[MEASURES] = {
+	[MEASURE_QUEUE] = {look_at_queues, NS_PER_SECOND},
+	[MEASURE_MEMORY] = {look_at_memory, 2 * NS_PER_SECOND},
+	[MEASURE_THREADS] = {look_at_threads, 2 * NS_PER_SECOND},
+	[MEASURE_FDS] = {look_at_fds, 5 * NS_PER_SECOND},
 };
 
 /* Once is chance: what holds must have held at the look before, and so must what does not hold any more. */
@@ -180,14 +181,15 @@ static void keep(struct limits *limits, unsigned measure, const struct found *fo
 void limits_look(struct service *service, int64_t now)
 {
 	struct limits *limits = &service->limits;
+	int64_t others = (int64_t)service->common->services * 5 * NS_PER_MS;
 
-	if (now - limits->looked < LOOK_EVERY_NS + (int64_t)service->common->services * 5 * NS_PER_MS)
-		return;
-	limits->looked = now;
 	for (unsigned i = 0; i < MEASURES; i++) {
 		struct found found = {0};
 
-		looks[i](service, &found, now);
+		if (now - limits->looked[i] < looks[i].every + others)
+			continue;
+		limits->looked[i] = now;
+		looks[i].look(service, &found, now);
 		keep(limits, i, &found, now);
 	}
 }

@@ -33,10 +33,10 @@ struct limits {
 	struct service_measure measures[MEASURES];
 	bool before[MEASURES]; /* held at the look before: once is chance */
 	char words[MEASURES][LIMITS_WORDS];
-	int64_t looked;
+	int64_t looked[MEASURES]; /* CLOCK_BOOTTIME ns */
 };
 
-/* Once a tick; looks each second. After the listeners were read. */
+/* Once a tick, after the listeners were read; looks every 1 to 5 s. */
 void limits_look(struct service *service, int64_t now);
 
 /* Details of the reasons that come from here. */
