@@ -1,58 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads in futex(2): reads the memory around it, and says in words what it is and who holds it. */
+/* Threads in futex(2): says in words what it is and who holds it. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "explain/explain.h"
 #include "lifesign/segment.h"
-#include "watch/futexes.h"
+#include "watch/futex_sight.h"
 #include "watch/procfs.h"
-
-/* tcbhead_t.self and struct pthread.tid of glibc 2.25 to 2.40 on x86-64; both have to agree before either is
- * believed. */
-enum { BLOCK_SELF_AT = 16, BLOCK_TID_AT = 0x2d0, BLOCK_BYTES = BLOCK_TID_AT + 4 };
-
-static uint32_t most_tid(void)
-{
-	char text[32];
-
-	return proc_read("/proc/sys/kernel/pid_max", text, sizeof(text)) > 0 ? (uint32_t)strtoul(text, NULL, 10)
-									     : 4194304;
-}
-
-/* All around it, or what can be had from it on: an object at the very start of a mapping has nothing before. */
-static bool read_sight(const struct reach_target *target, struct futex_sight *sight)
-{
-	uint64_t address = sight->address;
-
-	memset(sight->bytes, 0, sizeof(sight->bytes));
-	if (address >= FUTEX_BEFORE &&
-		reach_memory(target, address - FUTEX_BEFORE, sight->bytes, FUTEX_BYTES) == FUTEX_BYTES)
-		return true;
-	return reach_memory(target, address, sight->bytes + FUTEX_BEFORE, FUTEX_AFTER) == FUTEX_AFTER;
-}
-
-/* 0: it is no thread block, or not of this machine. */
-static pid_t owner_by_block(const struct reach_target *target, uint64_t pointer)
-{
-#ifdef __x86_64__
-	unsigned char block[BLOCK_BYTES];
-	uint64_t self;
-	uint32_t tid;
-
-	if (reach_memory(target, pointer, block, sizeof(block)) != sizeof(block))
-		return 0;
-	memcpy(&self, block + BLOCK_SELF_AT, sizeof(self));
-	memcpy(&tid, block + BLOCK_TID_AT, sizeof(tid));
-	return self == pointer ? (pid_t)tid : 0;
-#else
-	(void)target; /* other machines keep it elsewhere */
-	(void)pointer;
-	return 0;
-#endif
-}
 
 static const char *const words[] = {[FUTEX_UNKNOWN] = "futex",
 	[FUTEX_MUTEX] = "mutex",
@@ -144,25 +98,15 @@ void explain_futex(
 {
 	const struct evidence *evidence = &thread->first;
 	struct reach_target target = tree_target(&process->row);
-	struct futex_sight sight = {.address = evidence->arguments[0],
-		.op = (uint32_t)evidence->arguments[1],
-		.value = (uint32_t)evidence->arguments[2],
-		.threads = process->thread_count,
-		.most_tid = most_tid(),
-		.is_musl = process->row.libc == LIBC_MUSL};
-	struct futex_facts facts = {.object = sight.address};
+	struct futex_sight sight = {
+		.threads = process->thread_count, .is_musl = process->row.libc == LIBC_MUSL};
+	struct futex_facts facts;
+	pid_t value = (pid_t)evidence->arguments[2];
 
-	sight.value_is_thread = sight.value != (uint32_t)thread->ns_tid &&
-				explain_thread_by(explain, process, (pid_t)sight.value);
-	if (read_sight(&target, &sight))
-		futexes_tell(&sight, &facts);
-	if (!facts.object)
-		facts.object = sight.address;
-	if (facts.kind == FUTEX_STREAM) {
-		facts.owner = owner_by_block(&target, facts.pointer);
-		if (!explain_thread_by(explain, process, facts.owner))
-			facts = (struct futex_facts){.kind = FUTEX_LOCK, .object = sight.address};
-	}
+	sight.value_is_thread = value != thread->ns_tid && explain_thread_by(explain, process, value);
+	futex_sight_tell(&target, evidence->arguments, &sight, &facts);
+	if (facts.kind == FUTEX_STREAM && !explain_thread_by(explain, process, facts.owner))
+		facts = (struct futex_facts){.kind = FUTEX_LOCK, .object = sight.address};
 	thread->wait.address = facts.object;
 	thread->wait.owner_word = facts.kind == FUTEX_JOIN ? "" : "held by ";
 	put_object(explain, &target, &facts, &thread->wait);

@@ -19,7 +19,8 @@ struct knot_thread {
 	int32_t waits_for; /* index of the thread that must act first, or KNOT_NOBODY */
 	bool proven;
 	bool orphan;       /* proven, for a lock whose owner does not exist any more */
-	bool may_be_own;   /* an edge to itself counts: a normal mutex that nobody else has touched */
+	bool may_be_own;   /* an edge to itself counts: nobody else can help */
+	bool parked;       /* proven to rest until its own process wakes it, or for ever: it accuses nobody, and helps nobody */
 	bool critical;     /* main, loop or listener */
 	uint64_t object;   /* the lock: those who wait for the same orphaned one are behind one knot */
 	uint32_t pool;     /* threads of one kind have one number; 0: of none */

@@ -25,7 +25,7 @@ static int32_t thread_awaited(const struct spread *spread, unsigned at)
 {
 	const struct knot_thread *thread = &spread->threads[at];
 
-	if (!thread->proven || thread->orphan || thread->waits_for < 0 ||
+	if (!thread->proven || thread->orphan || thread->parked || thread->waits_for < 0 ||
 		(unsigned)thread->waits_for >= spread->count)
 		return KNOT_NOBODY;
 	return thread->waits_for == (int32_t)at && !thread->may_be_own ? KNOT_NOBODY : thread->waits_for;
@@ -55,7 +55,7 @@ static void list_waiter(struct spread *spread, unsigned at)
 	if (first) {
 		spread->next_waiter[at] = *first;
 		*first = (int32_t)at;
-	} else if (!spread->threads[at].proven || !spread->threads[at].orphan) {
+	} else if (!spread->threads[at].proven || !(spread->threads[at].orphan || spread->threads[at].parked)) {
 		let_go(spread, at);
 	}
 }
@@ -71,13 +71,14 @@ static void list_all(struct spread *spread)
 
 		spread->first_waiter[i] = KNOT_NOBODY;
 		spread->moves[i] = 0;
-		*first = *first == KNOT_NOBODY ? (int32_t)i : *first;
+		if (*first == KNOT_NOBODY && !spread->threads[i].parked)
+			*first = (int32_t)i;
 	}
 	for (unsigned i = 0; i < spread->count; i++)
 		list_waiter(spread, i);
 }
 
-/* Processes of which not all is seen, or of which nothing is left. */
+/* Processes of which not all is seen, or in which nobody waits for anybody. */
 static void let_the_unknown_go(struct spread *spread)
 {
 	const struct knot_processes *processes = spread->processes;
@@ -87,6 +88,24 @@ static void let_the_unknown_go(struct spread *spread)
 			let_all_go(spread, processes->first_waiter[i]);
 			processes->first_waiter[i] = KNOT_NOBODY;
 		}
+	}
+}
+
+static void bind(const struct spread *spread, unsigned at)
+{
+	const struct knot_processes *processes = spread->processes;
+	struct knot_thread *thread = &spread->threads[at];
+	int32_t process = process_awaited(spread, at);
+
+	if (process == KNOT_NOBODY)
+		return;
+	if (spread->moves[at] || thread->parked) {
+		thread->waits_for = KNOT_NOBODY;
+	} else if (process == processes->process_of[at]) {
+		thread->waits_for = (int32_t)at;
+		thread->may_be_own = true;
+	} else {
+		thread->waits_for = processes->first_thread[process];
 	}
 }
 
@@ -106,10 +125,6 @@ void knots_bind(struct knot_thread *threads, unsigned count, const struct knot_p
 		let_all_go(&spread, *waiters);
 		*waiters = KNOT_NOBODY;
 	}
-	for (unsigned i = 0; i < count; i++) {
-		int32_t process = process_awaited(&spread, i);
-
-		if (process != KNOT_NOBODY)
-			threads[i].waits_for = spread.moves[i] ? KNOT_NOBODY : processes->first_thread[process];
-	}
+	for (unsigned i = 0; i < count; i++)
+		bind(&spread, i);
 }

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "judge/calls.h"
 
-enum { OWNER_WORDS = 64 };
+enum { NAME_WORDS = 48 };
 
 /* One that counts before one that does not, then the one with most threads. NULL: none. */
 static const struct knot *worst(const struct proofs *proofs)
@@ -30,11 +31,35 @@ static const struct slot_now *slot_at(const struct service *service, int32_t at)
 	return &service->slots.now[service->slots.order[at]];
 }
 
-static const char *kind_of(const char *op)
+static const struct {
+	const char *what, *held;
+	bool place;
+} kinds[] = {
+	[PROOF_NOTHING] = {"something", " of ", true},
+	[PROOF_MUTEX] = {"mutex", " held by ", true},
+	[PROOF_RWLOCK] = {"read-write lock", " held by ", true},
+	[PROOF_ONCE] = {"pthread_once", " being run by ", true},
+	[PROOF_STREAM] = {"the lock of a stdio stream", " held by ", true},
+	[PROOF_THREAD] = {"the end of", " ", false},
+	[PROOF_CHILD] = {"the end of process", " ", false},
+	[PROOF_FILE_LOCK] = {"a file lock", " held by process ", false},
+	[PROOF_PARKED] = {"its own process", " ", false},
+};
+
+/* A lock has a name in its program, a locked file one in its file system. */
+static void fill_symbol(struct snapshot_link *link, const struct service *service, const struct slot_now *slot)
 {
-	if (strstr(op, "rwlock"))
-		return "read-write lock";
-	return strstr(op, "join") ? "thread" : "mutex";
+	const struct process_row *row = &service->tree.rows[slot->row];
+	struct reach_target target = tree_target(row);
+	char name[REACH_NAME];
+
+	if (slot->proof.kind == PROOF_FILE_LOCK) {
+		(void)snprintf(name, sizeof(name), "fd/%d", (int)slot->proof.object);
+		if (reach_link(&target, name, link->symbol, sizeof(link->symbol)) < 0)
+			link->symbol[0] = '\0';
+	} else {
+		(void)snprintf(link->symbol, sizeof(link->symbol), "%s", naming_of(&service->naming, row->pid, slot->proof.object));
+	}
 }
 
 static void fill_link(struct snapshot_link *link, const struct service *service, int32_t at)
@@ -43,11 +68,13 @@ static void fill_link(struct snapshot_link *link, const struct service *service,
 	const struct notebook_track *track = &service->notebook.tracks[service->slots.order[at]];
 
 	*link = (struct snapshot_link){.tid = slot->record.tid, .op = call_info((uint32_t)(track->call & CALL_OP_MASK))->name,
-		.object = slot->proof.object, .owner = slot->proof.owner};
-	link->what = kind_of(link->op);
-	(void)snprintf(link->symbol, sizeof(link->symbol), "%s",
-		naming_of(&service->naming, service->tree.rows[slot->row].pid, slot->proof.object));
+		.object = slot->proof.object, .owner = slot->proof.owner ? slot->proof.owner : slot->proof.process,
+		.what = kinds[slot->proof.kind].what, .held = kinds[slot->proof.kind].held, .place = kinds[slot->proof.kind].place};
+	if (!link->place)
+		link->object = slot->proof.kind == PROOF_THREAD ? link->object : 0;
+	fill_symbol(link, service, slot);
 	memcpy(link->name, slot->name, sizeof(link->name));
+	text_sanitize(link->symbol);
 }
 
 static void fill_links(struct snapshot_chain *chain, const struct service *service, const struct knot *knot)
@@ -84,39 +111,33 @@ static void fill_stuck(struct snapshot_chain *chain, const struct service *servi
 
 /* ---- words */
 
-static size_t put_name(const struct snapshot_link *links, unsigned count, pid_t tid, char *out, size_t bytes)
+static void put_name(const struct snapshot_chain *chain, pid_t tid, char *out, size_t bytes)
 {
-	for (unsigned i = 0; i < count; i++) {
-		if (links[i].tid == tid)
-			return (size_t)snprintf(out, bytes, "%.15s (%d)", links[i].name, tid);
+	for (unsigned i = 0; i < chain->link_count; i++) {
+		if (chain->links[i].tid == tid) {
+			(void)snprintf(out, bytes, "%.15s (%d)", chain->links[i].name, tid);
+			return;
+		}
 	}
-	return (size_t)snprintf(out, bytes, "thread %d", tid);
-}
-
-/* "mutex 0x5580 (journal, app+0x20c0)" */
-static size_t put_object(const struct snapshot_link *link, char *out, size_t bytes)
-{
-	return (size_t)snprintf(out, bytes, "%s 0x%" PRIx64 "%s%s%s", link->what, link->object, link->symbol[0] ? " (" : "",
-		link->symbol, link->symbol[0] ? ")" : "");
+	(void)snprintf(out, bytes, "%d", tid);
 }
 
 /* "worker-3 (17) waits for mutex 0x5580 (journal, app+0x20c0) held by worker-4 (18)" */
 static size_t put_link(const struct snapshot_chain *chain, unsigned at, char *out, size_t bytes)
 {
 	const struct snapshot_link *link = &chain->links[at];
-	char owner[OWNER_WORDS], object[SNAPSHOT_SYMBOL + 64];
-	bool join = strcmp(link->what, "thread") == 0;
+	char owner[NAME_WORDS], self[NAME_WORDS], place[32] = "";
+	const char *symbol = link->symbol;
 
-	(void)put_name(chain->links, chain->link_count, link->owner, owner, sizeof(owner));
-	(void)put_object(link, object, sizeof(object));
-	if (at)
-		return (size_t)snprintf(out, bytes, ", which waits for %s%s%s", join ? "the end of " : object, join ? "" : " held by ",
-			owner);
-	return (size_t)snprintf(out, bytes, "%.15s (%d) waits for %s%s%s", link->name, link->tid, join ? "the end of " : object,
-		join ? "" : " held by ", owner);
+	put_name(chain, link->owner, owner, sizeof(owner));
+	put_name(chain, link->tid, self, sizeof(self));
+	if (link->place)
+		(void)snprintf(place, sizeof(place), " 0x%" PRIx64, link->object);
+	return (size_t)snprintf(out, bytes, "%s waits for %s%s%s%s%s%s%s", at ? ", which" : self, link->what, place,
+		symbol[0] ? " (" : "", symbol, symbol[0] ? ")" : "", link->held, owner);
 }
 
-static void put_words(const struct snapshot_chain *chain, const struct knot *knot, char *out, size_t bytes)
+static void put_words(const struct snapshot_chain *chain, const struct knot *knot, bool inherited, char *out, size_t bytes)
 {
 	unsigned behind = knot->behind - (knot->length ? 0 : 1); /* of an orphaned lock the first is told already */
 	size_t used = 0;
@@ -124,7 +145,8 @@ static void put_words(const struct snapshot_chain *chain, const struct knot *kno
 	for (unsigned i = 0; i < chain->link_count && used < bytes; i++)
 		used += put_link(chain, i, out + used, bytes - used);
 	if (!knot->length && used < bytes)
-		used += (size_t)snprintf(out + used, bytes - used, ", which has ended without unlocking it");
+		used += (size_t)snprintf(out + used, bytes - used, ", which %s",
+			inherited ? "does not exist in its process: it was locked when that was forked" : "has ended without unlocking it");
 	if (knot->length > chain->link_count && used < bytes)
 		used += (size_t)snprintf(out + used, bytes - used, ", and so on: %u threads in all", knot->length);
 	if (behind > 0 && used < bytes)
@@ -134,10 +156,13 @@ static void put_words(const struct snapshot_chain *chain, const struct knot *kno
 
 static void describe(struct snapshot_chain *chain, const struct service *service, const struct knot *knot)
 {
+	bool inherited; /* an orphaned lock, whose owner lives in another process */
+
 	*chain = (struct snapshot_chain){.code = knot->length ? REASON_DEADLOCK : REASON_ORPHANED_LOCK};
 	fill_links(chain, service, knot);
 	fill_stuck(chain, service, (int32_t)(knot - service->proofs.knots));
-	put_words(chain, knot, chain->words, sizeof(chain->words));
+	inherited = proofs_find_tid(&service->proofs, &service->slots, chain->links[0].owner) != KNOT_NOBODY;
+	put_words(chain, knot, inherited, chain->words, sizeof(chain->words));
 }
 
 void chain_fill(struct snapshot *out, const struct service *service)
@@ -172,7 +197,7 @@ static void ask_names(struct service *service, const struct knot *knot, int64_t 
 	for (unsigned i = 0; i < length && i < SNAPSHOT_LINKS && at >= 0; i++) {
 		const struct slot_now *slot = slot_at(service, at);
 
-		if (call_info((uint32_t)(slot->record.call & CALL_OP_MASK))->class != CLASS_JOIN)
+		if (kinds[slot->proof.kind].place)
 			objects[count++] = (struct naming_object){tree_target(&service->tree.rows[slot->row]), slot->proof.object};
 		at = proofs_next(&service->proofs, at);
 	}

@@ -37,19 +37,24 @@ static bool parse(const char *text, struct line *out)
 	return sscanf(at, "%15s %*s %*s %d %*x:%*x:%" SCNu64, out->kind, &out->pid, &out->inode) == 3;
 }
 
+/* Of several threads that wait for different ones, which is which is not told: then nobody is known. */
 pid_t file_locks_owner_in(const char *text, enum file_lock_kind kind, pid_t waiter, uint64_t inode)
 {
 	struct line holder = {.pid = 0}, line;
+	pid_t owner = 0;
 
 	for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
 		if (!parse(at, &line) || strcmp(line.kind, kinds[kind]) != 0)
 			continue;
-		if (!line.waits)
+		if (!line.waits) {
 			holder = line;
-		else if (line.pid == waiter && line.number == holder.number && (!inode || line.inode == inode))
-			return holder.pid > 0 ? holder.pid : 0;
+		} else if (line.pid == waiter && line.number == holder.number && (!inode || line.inode == inode)) {
+			if (holder.pid <= 0 || (owner && owner != holder.pid))
+				return 0;
+			owner = holder.pid;
+		}
 	}
-	return 0;
+	return owner;
 }
 
 pid_t file_locks_owner(enum file_lock_kind kind, pid_t waiter, uint64_t inode)

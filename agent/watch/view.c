@@ -97,6 +97,7 @@ static void copy_moment(const struct segment_slot *slot, struct slot_record *out
 	out->object = slot->object;
 	out->extra = slot->extra;
 	out->caller = slot->caller;
+	out->container = slot->container;
 }
 
 static void copy_name(const struct segment_slot *slot, char *out)

@@ -25,7 +25,7 @@ struct view {
 /* A coherent copy of a claimed slot (G4), or `torn` when it changed while being copied. */
 struct slot_record {
 	/* of the moment: one cache line */
-	uint64_t claim, call, entries, object, extra, caller;
+	uint64_t claim, call, entries, object, extra, caller, container;
 	/* of the thread */
 	pid_t pid, tid;
 	uint32_t process;

@@ -126,6 +126,51 @@ static void three_processes_hold_file_locks_in_a_ring(void **state)
 	assert_int_equal(knots[0].length, 3);
 }
 
+/* The mutex that it has locked itself may be unlocked by any thread of its process, as a semaphore is. */
+static void who_waits_for_his_own_mutex_is_stuck_when_nobody_can_unlock_it(void **state)
+{
+	struct graph graph = {0};
+
+	(void)state;
+	add(&graph, 0, NOBODY, 0);
+	assert_int_equal(find(&graph), 1);
+	assert_int_equal(knots[0].length, 1);
+	add(&graph, 0, NOBODY, NOBODY);
+	assert_int_equal(find(&graph), 0);
+	graph.threads[1] = (struct knot_thread){.waits_for = 0, .proven = true};
+	assert_int_equal(find(&graph), 1);
+	assert_int_equal(knots[0].length, 1);
+	assert_int_equal(knots[0].behind, 1);
+}
+
+static void who_rests_helps_nobody_and_accuses_nobody(void **state)
+{
+	struct graph graph = {0};
+
+	(void)state;
+	add(&graph, 0, NOBODY, 0);
+	add(&graph, 0, NOBODY, NOBODY);
+	add(&graph, 0, NOBODY, 0);
+	graph.threads[1] = (struct knot_thread){.waits_for = NOBODY, .proven = true, .parked = true};
+	graph.threads[2] = (struct knot_thread){.waits_for = NOBODY, .proven = true, .parked = true};
+	assert_int_equal(find(&graph), 1);
+	assert_int_equal(knots[0].length, 1);
+	assert_int_equal(knots[0].behind, 0);
+	add(&graph, 0, NOBODY, NOBODY); /* may wake the one, who then unlocks it */
+	assert_int_equal(find(&graph), 0);
+}
+
+static void a_process_that_only_rests_is_no_deadlock(void **state)
+{
+	struct graph graph = {0};
+
+	(void)state;
+	add(&graph, 0, NOBODY, 1);
+	add(&graph, 1, NOBODY, 1);
+	graph.threads[1] = (struct knot_thread){.waits_for = NOBODY, .proven = true, .parked = true};
+	assert_int_equal(find(&graph), 0);
+}
+
 /* ---- random programs */
 
 enum { LOCKS = 4, STEPS = 8, THREADS = 7, PROCESSES = 3, END = 0, WAIT = 100, FILE_LOCK = 50 };
@@ -319,6 +364,9 @@ int main(void)
 		cmocka_unit_test(a_process_that_is_gone_lets_go),
 		cmocka_unit_test(a_parent_behind_a_child_with_an_orphaned_lock),
 		cmocka_unit_test(three_processes_hold_file_locks_in_a_ring),
+		cmocka_unit_test(who_waits_for_his_own_mutex_is_stuck_when_nobody_can_unlock_it),
+		cmocka_unit_test(who_rests_helps_nobody_and_accuses_nobody),
+		cmocka_unit_test(a_process_that_only_rests_is_no_deadlock),
 		cmocka_unit_test(random_programs_agree_with_what_becomes_of_them),
 	};
 
