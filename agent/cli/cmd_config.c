@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/config_down.h"
 
 /* The complaints are what was asked for: they go to standard output. */
 static int check_file(const char *path)
@@ -42,8 +43,11 @@ int config_main(int argc, char **argv)
 	if (words.operands == 1)
 		return refuse("config check needs a FILE");
 	status = 0;
-	for (int i = 2; i <= words.operands; i++)
+	for (int i = 2; i <= words.operands; i++) {
 		if (check_file(argv[i]))
 			status = EXIT_CONFIG;
+		else if (words.options[CONFIG_DOWN] && config_down(argv[i], words.options[CONFIG_DOWN]))
+			status = EXIT_CONFIG;
+	}
 	return status;
 }

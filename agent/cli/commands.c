@@ -18,6 +18,14 @@ static const struct option_row check_options[] = {
 	ASK, [CHECK_STRICT] = {"strict", OPTION_SWITCH, NULL, "exit 2 when nobody can tell"},
 	[CHECK_NAGIOS] = {
 		"nagios", OPTION_SWITCH, NULL, "exit 0 ok, 1 degraded, 2 failing, 3 nobody can tell"}};
+static const struct option_row maintenance_options[] = {
+	ASK, [MAINTENANCE_FOR] = {"for", OPTION_VALUE, "10m", "until then; else until it is switched off (s, m, h, d)"}};
+static const struct option_row probe_options[] = {
+	[PROBE_CONFIG] = {"config", OPTION_VALUE, "FILE", "where NAME is; else LIFESIGN_CONFIG"},
+	[PROBE_TIMEOUT_SECONDS] = {"timeout", OPTION_VALUE, "SECONDS", "for all phases together (default: 3)"},
+	[PROBE_TIMES] = {"times", OPTION_VALUE, "N", "ask so often over the same connection (default: 1)"}};
+static const struct option_row config_options[] = {
+	[CONFIG_DOWN] = {"down", OPTION_VALUE, "NAME[,NAME]", "check: what the probes answer while these are down"}};
 static const struct option_row reload_options[] = {ASK};
 
 const struct command commands[] = {
@@ -52,11 +60,21 @@ const struct command commands[] = {
 		"with 0 when ok, 1 when not or when nobody can tell; 3 without an agent. Of an\n"
 		"agent with several services the worst of all, unless --service names one.",
 		ROWS(check_options)},
+	{"probe", probe_main, "ask one dependency once and show the phases", "[OPTIONS] URL|NAME",
+		"Needs no agent. URL: tcp://HOST:PORT, postgresql://…, redis://…, http://…; NAME: one\n"
+		"of the dependencies of the file. Exits with 0 up, 1 degraded, 2 down.",
+		ROWS(probe_options)},
+	{"maintenance", maintenance_main, "take a service out of rotation, and back", "[OPTIONS] on|off",
+		"While it is on, readyz answers 503 `maintenance`; livez does not change. With\n"
+		"several services it holds for all of the agent. An agent that is replaced goes on\n"
+		"with it.",
+		ROWS(maintenance_options)},
 	{"config", config_main, "check configuration files, print the reference",
-		"check FILE [FILE…] | reference",
-		"check tells everything that is wrong and exits with 78, or with 0.\n"
+		"check [--down NAME,…] FILE [FILE…] | reference",
+		"check tells everything that is wrong and exits with 78, or with 0; with --down it\n"
+		"tells what the probes would answer while those dependencies are down.\n"
 		"reference prints all settings as Markdown.",
-		NULL, 0},
+		ROWS(config_options)},
 	{"reload", reload_main, "make a running agent read its configuration again", "[OPTIONS]",
 		"Exits with 0 when the file was taken over, 78 when it was refused, 3 without an\nagent.",
 		ROWS(reload_options)},

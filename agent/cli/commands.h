@@ -31,6 +31,8 @@ int status_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int config_main(int argc, char **argv);
+int probe_main(int argc, char **argv);
+int maintenance_main(int argc, char **argv);
 int reload_main(int argc, char **argv);
 int version_main(int argc, char **argv);
 int help_main(int argc, char **argv);
@@ -43,6 +45,9 @@ enum { CLI_OPTIONS = 8 };
 /* The rows that every command which asks an agent starts with; its own rows follow. */
 enum { ASK_URL, ASK_SERVICE, ASK_DIR, ASK_OWN };
 enum { STATUS_JSON = ASK_OWN, STATUS_WATCH };
+enum { MAINTENANCE_FOR = ASK_OWN };
+enum { PROBE_CONFIG, PROBE_TIMEOUT_SECONDS, PROBE_TIMES };
+enum { CONFIG_DOWN };
 enum { EXPLAIN_JSON = ASK_OWN };
 enum { CHECK_STRICT = ASK_OWN, CHECK_NAGIOS };
 

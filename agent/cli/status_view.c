@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/status_dependencies.h"
 #include "cli/status_view.h"
 
 #include <stdarg.h>
@@ -146,6 +147,11 @@ static void print_reason(const json_t *reason, const struct status_screen *scree
 	if (json_is_number(json_object_get(reason, "since_seconds"))) {
 		print_words("for", &at, 6, screen);
 		print_words(duration_of(reason, "since_seconds"), &at, 6, screen);
+	}
+	if (has_text(reason, "dependency")) {
+		print_words(text_of(reason, "dependency"), &at, 6, screen);
+		print_words(has_text(reason, "root") ? "because of" : "", &at, 6, screen);
+		print_words(has_text(reason, "root") ? text_of(reason, "root") : "", &at, 6, screen);
 	}
 	if (has_text(reason, "held")) {
 		print_words("held:", &at, 6, screen);
@@ -343,6 +349,7 @@ void status_view_print(const json_t *document, const struct status_screen *scree
 	print_answer(document, "startup", "done", "still starting", screen);
 	print_workers(document, screen);
 	print_agent(document, screen);
+	status_dependencies_print(document, screen->columns);
 	print_processes(document, screen);
 	print_listeners(document, screen);
 }

@@ -266,6 +266,42 @@ static unsigned answer_reload(const struct visit *visit)
 	return queue_text(visit, 202, "reload asked for\n");
 }
 
+static enum MHD_Result note_off(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	(void)kind;
+	(void)value;
+	*(bool *)cls |= strcmp(name, "off") == 0;
+	return MHD_YES;
+}
+
+/* "600" of ?for=600; -1 without end, -2 what is no number of seconds up to a year. */
+static int64_t read_span(const struct visit *visit)
+{
+	const char *text = MHD_lookup_connection_value(visit->connection, MHD_GET_ARGUMENT_KIND, "for");
+	size_t digits = text ? strspn(text, "0123456789") : 0;
+
+	if (!text)
+		return -1;
+	return digits > 0 && digits <= 8 && !text[digits] && atol(text) > 0 && atol(text) <= 366L * 86400 ? atol(text) : -2;
+}
+
+static unsigned answer_maintenance(const struct visit *visit)
+{
+	bool off = false;
+	int64_t span;
+
+	if (!(visit->route->methods & request_method(visit->asked->method)))
+		return queue_text(visit, 405, "405 method not allowed\n");
+	if (!visit->service->setup.on_maintenance)
+		return queue_text(visit, 404, "404 page not found\n");
+	off = MHD_get_connection_values(visit->connection, MHD_GET_ARGUMENT_KIND, note_off, &off) >= 0 && off;
+	span = off ? 0 : read_span(visit);
+	if (span < -1)
+		return queue_text(visit, 400, "for: seconds from 1 to a year\n");
+	visit->service->setup.on_maintenance(span);
+	return queue_text(visit, 202, "maintenance asked for\n");
+}
+
 /* The route of a path with or without /services/NAME before it. */
 static void find_route(struct visit *visit)
 {
@@ -285,6 +321,8 @@ unsigned answer_request(
 	find_route(&visit);
 	if (visit.route && (visit.route->flags & ROUTE_RELOAD)) {
 		code = answer_reload(&visit);
+	} else if (visit.route && (visit.route->flags & ROUTE_MAINTENANCE)) {
+		code = answer_maintenance(&visit);
 	} else {
 		snapshot_reader_enter();
 		snapshot_hold();

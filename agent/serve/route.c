@@ -17,6 +17,7 @@ static const struct route routes[] = {
 	{"/reload", {NULL}, METHOD_POST, "POST", NULL, ROUTE_UNIX | ROUTE_RELOAD | ROUTE_AGENT},
 	{"/services", {NULL}, READ_METHODS, render_services, ROUTE_AGENT},
 	{"/agent/livez", {NULL}, READ_METHODS, render_agent_livez, ROUTE_SHARED | ROUTE_AGENT},
+	{"/maintenance", {NULL}, METHOD_POST, "POST", NULL, ROUTE_UNIX | ROUTE_MAINTENANCE | ROUTE_AGENT},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0], OTHER_PATH = SERVE_PATHS - 1 };

@@ -21,6 +21,7 @@ enum route_flag {
 	ROUTE_SHARED = 8,  /* without parameters it is the same for everyone until the next snapshot */
 	ROUTE_UNIX = 16,   /* exists on unix listeners only */
 	ROUTE_RELOAD = 32, /* tells the agent to read its configuration again; has no renderer */
+	ROUTE_MAINTENANCE = 128, /* takes it out of service, or back: ?for=SECONDS, ?off */
 	ROUTE_AGENT = 64   /* the agent's own: not below /services/NAME */
 };
 

@@ -28,6 +28,7 @@ struct serve_setup {
 	uint64_t *request_counters; /* SERVE_COUNTERS of them, in shared memory, atomic adds only; NULL: private
 				       ones */
 	void (*on_reload)(void);    /* called by an HTTP thread; NULL: /reload does not exist */
+	void (*on_maintenance)(int64_t seconds); /* the same: out of service for so long, < 0 without end, 0 not any more */
 	const char *service;        /* for answers before the first snapshot; NULL: "" */
 	const char *service_version; /* NULL or empty: unknown */
 };

@@ -120,6 +120,12 @@ static void run_ticks(const struct child_setup *setup)
 		fleet_tick(&fleet, clock_boot_ns()); /* the end of the news came right behind: say it still */
 }
 
+/* By an HTTP thread. */
+static void maintain(int64_t seconds)
+{
+	dependencies_maintain(seconds < 0 ? INT64_MAX : seconds == 0 ? 0 : clock_boot_ns() + seconds * NS_PER_SECOND);
+}
+
 static int serve_snapshots(const struct child_setup *setup)
 {
 	struct serve_setup serve = {
@@ -131,6 +137,7 @@ static int serve_snapshots(const struct child_setup *setup)
 		.tick_ns = tick_ns(),
 		.request_counters = fleet_counters(&fleet),
 		.on_reload = reload_request,
+		.on_maintenance = maintain,
 	};
 
 	_Static_assert((int)SERVE_COUNTERS <= (int)NOTEBOOK_COUNTERS, "the notebook keeps all request counters");

@@ -83,8 +83,7 @@ void prober_leave(struct prober *prober)
 
 /* ---- the prober's start ---- */
 
-/* bin/lifesign-prober beside the running program. */
-static bool find_program(char out[PATH_MAX])
+bool prober_find(char *out, size_t bytes)
 {
 	char self[PATH_MAX];
 	char *slash;
@@ -92,7 +91,7 @@ static bool find_program(char out[PATH_MAX])
 	if (!realpath("/proc/self/exe", self) || !(slash = strrchr(self, '/')))
 		return false;
 	*slash = '\0';
-	return snprintf(out, PATH_MAX, "%s/lifesign-prober", self) < PATH_MAX;
+	return snprintf(out, bytes, "%s/lifesign-prober", self) < (int)bytes;
 }
 
 /* What is meant for the service is not for the prober. */
@@ -170,7 +169,7 @@ static void start(struct prober *prober)
 	char program[PATH_MAX];
 	pid_t self = getpid(), pid;
 
-	if (!find_program(program) || access(program, X_OK) < 0) {
+	if (!prober_find(program, sizeof(program)) || access(program, X_OK) < 0) {
 		say_no_start(prober, "lifesign-prober does not lie beside lifesign");
 		return;
 	}

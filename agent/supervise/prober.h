@@ -8,6 +8,7 @@
 #define LS_SUPERVISE_PROBER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -47,5 +48,8 @@ void prober_zombie(const struct prober *prober, pid_t pid);
 bool prober_reaped(struct prober *prober, pid_t pid, int status, bool ending);
 
 void prober_close(struct prober *prober);
+
+/* bin/lifesign-prober beside the running program. False: that cannot be told. */
+bool prober_find(char *out, size_t bytes);
 
 #endif

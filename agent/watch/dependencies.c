@@ -99,16 +99,15 @@ static void tell(const struct dependencies *dependencies, unsigned index)
 	const struct dependency_standing *now = &dependencies->standing[index];
 	const struct probe_result *newest = &dependencies->newest[index];
 	const struct dependency *of = &dependencies->set->list[index];
-	char detail[400];
-	struct log_line line = {.level = now->status == PROBE_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, .event = "dependency",
-		.from = probe_status_text(dependencies->told[index].status), .to = probe_status_text(now->status),
-		.reason = now->error ? probe_error_text(now->error) : NULL, .detail = detail};
+	char detail[400] = "";
 
-	(void)snprintf(detail, sizeof(detail), "%s is %s%s%s%s%s%s%s", of->name, probe_status_text(now->status), now->error ? ": " : "",
-		now->error ? probe_error_text(now->error) : "", now->root >= 0 ? " because of " : "",
-		now->root >= 0 ? dependencies->set->list[now->root].name : "", now->error && *newest->detail ? ", " : "",
-		now->error ? newest->detail : ""); /* cut when long */
-	log_emit(&line);
+	if (now->root >= 0)
+		(void)snprintf(detail, sizeof(detail), "because of %s", dependencies->set->list[now->root].name);
+	else if (now->error)
+		(void)snprintf(detail, sizeof(detail), "%s", newest->detail);
+	log_emit(&(struct log_line){.level = now->status == PROBE_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, .event = "dependency",
+		.probe = of->name, .from = probe_status_text(dependencies->told[index].status), .to = probe_status_text(now->status),
+		.reason = now->error ? probe_error_text(now->error) : NULL, .detail = *detail ? detail : NULL});
 }
 
 /* True when something that answers show has changed. */

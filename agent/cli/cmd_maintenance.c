@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/client.h"
+#include "cli/commands.h"
+
+enum { DIGITS = 8 };
+
+static int refuse(const char *what)
+{
+	cli_complain("%s; see 'lifesign help maintenance'", what);
+	return EXIT_USAGE;
+}
+
+/* "90", "90s", "10m", "2h", "1d" in seconds; 0: none of these. */
+static long read_span(const char *text)
+{
+	static const struct {
+		const char *unit;
+		long seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	size_t digits = strspn(text, "0123456789");
+
+	for (size_t i = 0; digits && digits <= DIGITS && i < sizeof(units) / sizeof(*units); i++)
+		if (!strcmp(text + digits, units[i].unit))
+			return atol(text) * units[i].seconds;
+	return 0;
+}
+
+static int ask(const struct cli_words *words, const char *path, const char *done)
+{
+	struct client_place place = {0};
+	struct client_reply reply;
+	int result = client_find(words, (const char *const *)environ, CLIENT_AGENT, &place);
+	unsigned status;
+
+	if (result)
+		return result;
+	result = client_ask(&place, "POST", path, &reply);
+	if (result)
+		return client_complain(&place, result);
+	status = reply.status;
+	client_free(&reply);
+	if (status / 100 == 2) {
+		printf("%s\n", done);
+		return 0;
+	}
+	cli_complain("%s refused (HTTP %u): it only takes orders on its unix socket in DIR", place.name, status);
+	return EXIT_NOT_PERMITTED;
+}
+
+int maintenance_main(int argc, char **argv)
+{
+	struct cli_words words;
+	int status = cli_read_words(&words, argc, argv);
+	const char *span;
+	char path[64];
+
+	if (status >= 0)
+		return status;
+	if (words.operands != 1 || (strcmp(argv[1], "on") && strcmp(argv[1], "off")))
+		return refuse("maintenance needs one word: on or off");
+	span = words.options[MAINTENANCE_FOR];
+	if (!strcmp(argv[1], "off"))
+		return span ? refuse("--for goes with on") : ask(&words, "/maintenance?off", "back in service");
+	if (!span)
+		return ask(&words, "/maintenance", "out of service until 'lifesign maintenance off'");
+	if (!read_span(span))
+		return refuse("--for takes a number with s, m, h or d behind it, as in 10m");
+	(void)snprintf(path, sizeof(path), "/maintenance?for=%ld", read_span(span)); /* fits */
+	return ask(&words, path, "out of service until then");
+}
