@@ -46,7 +46,7 @@ static const char *const roles[] = {"any", "primary", "replica", NULL};
 #define ALL ((1U << DEPENDENCY_KINDS) - 1)
 #define NETWORK (ALL & ~BIT(EXEC))
 #define TLS (BIT(POSTGRES) | BIT(REDIS) | BIT(NATS) | BIT(MONGODB) | BIT(KAFKA) | BIT(HTTP) | BIT(GRPC) | BIT(TCP) | BIT(MYSQL) | BIT(MEMCACHED))
-#define PASSWORD (BIT(POSTGRES) | BIT(REDIS) | BIT(NATS) | BIT(MONGODB) | BIT(KAFKA) | BIT(HTTP) | BIT(MYSQL))
+#define PASSWORD (BIT(POSTGRES) | BIT(REDIS) | BIT(NATS) | BIT(MONGODB) | BIT(KAFKA) | BIT(HTTP) | BIT(MYSQL) | BIT(MEMCACHED))
 #define NUMBERS (ALL & ~(BIT(GRPC) | BIT(TCP)))
 #define FIELD(member) .offset = offsetof(struct dependency, member), .bytes = sizeof(((struct dependency *)0)->member)
 

@@ -11,8 +11,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 bool tls_link_open(struct tls_link *link, struct attempt *attempt, unsigned port, const char *path)
 {
@@ -86,17 +89,39 @@ static bool fail_tls(struct attempt *attempt, const SSL *tls, const char *doing)
 }
 
 /* Where distributions keep their authorities, when OpenSSL was built for another one. */
-static void trust_system(SSL_CTX *context)
+static X509_STORE *read_authorities(void)
 {
 	static const char *const files[] = {"/etc/ssl/certs/ca-certificates.crt",
 		"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem"};
+	X509_STORE *store = X509_STORE_new();
 
-	(void)SSL_CTX_set_default_verify_paths(context); /* SSL_CERT_FILE, SSL_CERT_DIR too */
+	if (!store)
+		return NULL;
+	(void)X509_STORE_set_default_paths(store); /* SSL_CERT_FILE, SSL_CERT_DIR too */
 	if (access(X509_get_default_cert_file(), R_OK) == 0 || access(X509_get_default_cert_dir(), R_OK) == 0)
-		return;
+		return store;
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-		if (SSL_CTX_load_verify_file(context, files[i]) == 1)
-			return;
+		if (X509_STORE_load_file(store, files[i]) == 1)
+			break;
+	return store;
+}
+
+/* Reading them takes 20 ms of CPU, so all links share what was read within the hour. */
+static void trust_system(SSL_CTX *context)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static X509_STORE *store; /* guarded by lock */
+	static int64_t read_at;   /* guarded by lock */
+
+	(void)pthread_mutex_lock(&lock);
+	if (!store || clock_mono_ns() - read_at > 3600 * NS_PER_SECOND) {
+		X509_STORE_free(store);
+		store = read_authorities();
+		read_at = clock_mono_ns();
+	}
+	if (store)
+		SSL_CTX_set1_cert_store(context, store);
+	(void)pthread_mutex_unlock(&lock);
 }
 
 static bool set_files(SSL_CTX *context, struct attempt *attempt)
@@ -104,9 +129,9 @@ static bool set_files(SSL_CTX *context, struct attempt *attempt)
 	const struct dependency *of = attempt->of;
 	const char *key = *of->key_file ? of->key_file : of->cert_file;
 
-	if (!*of->ca_file)
+	if (of->tls_verify && !*of->ca_file)
 		trust_system(context);
-	else if (SSL_CTX_load_verify_file(context, of->ca_file) != 1)
+	else if (of->tls_verify && SSL_CTX_load_verify_file(context, of->ca_file) != 1)
 		return attempt_fail(attempt, PROBE_INTERNAL, "caFile %s cannot be used", of->ca_file);
 	if (!*of->cert_file)
 		return true;

@@ -27,7 +27,7 @@ def all_of(place, cases, timeout=5):
 @pytest.mark.parametrize("rest, start, silent", [("?sslmode=disable", b"R\0\0\0\x08\0\0", "auth"), ("?sslmode=require", b"S\x16\x03\x03", "tls")],
                          ids=["plain", "TLS"])
 def test_every_fault_has_its_name_within_the_budget(place, rest, start, silent):
-    seen = faults(place, lambda port: {"url": f"postgresql://app@127.0.0.1:{port}/{rest}"}, start)
+    seen = faults(place, lambda port: {"url": f"postgresql://app@127.0.0.1:{port}/{rest}"}, start, timeout=1.5)
     said = {fault: result.said() for fault, result in seen.items()}
     broken = said.pop("closes mid-answer")
     assert said == {"refused": "refused", "black hole": "connect_timeout", "silent": "timeout", "garbage": "protocol_error",
