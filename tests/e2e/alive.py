@@ -48,10 +48,10 @@ class Scene:
     that readyz may say 503 for, each with its reason in the scene. shows: codes that must have been seen, else nothing
     was disturbed. unseen: there is no shim in it. heals: it gets ready again by itself. liveness: other limits than the
     table's. config(service): what else is in its file. starts: it is ready before it is disturbed. deaf: nobody may be
-    there to answer for some seconds."""
+    there to answer for some seconds. seconds: at least so long."""
 
     def __init__(self, name, of, make, disturb=idle, may=(), shows=(), unseen=False, heals=True, starts=True, options=(),
-                 config=lambda service: {}, liveness=None, seconds=None, deaf=False, every=EVERY):
+                 config=lambda service: {}, liveness=None, seconds=0, deaf=False, every=EVERY):
         self.name, self.of, self.make, self.disturb = name, of, make, disturb
         self.may, self.shows, self.unseen, self.heals, self.starts = set(may), set(shows), unseen, heals, starts
         self.options, self.config, self.liveness, self.seconds, self.deaf = options, config, liveness, seconds, deaf
@@ -126,7 +126,7 @@ class Stage:
     """A scene while it is played. Whatever it makes is ended with it."""
 
     def __init__(self, scene, seconds):
-        self.scene, self.seconds = scene, scene.seconds or seconds
+        self.scene, self.seconds = scene, max(scene.seconds, seconds)
         self.stack, self.over = contextlib.ExitStack(), threading.Event()
         self.place, self.service, self.run, self.watcher, self.done = None, None, None, None, 0
 

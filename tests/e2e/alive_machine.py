@@ -158,7 +158,7 @@ def starved(stage):
         for tid in tids(pid):
             os.sched_setaffinity(tid, {cpu})
             os.sched_setscheduler(tid, os.SCHED_IDLE, os.sched_param(0))
-    real_time = ["/usr/bin/chrt", "-f", "50"] if stage.seconds > 60 else []
+    real_time = ["/usr/bin/chrt", "-f", "50"] if stage.seconds > 100 else []
     stage.plain("/usr/bin/taskset", "-c", cpu, *real_time, "/usr/bin/python3", "-c", "while True: pass")
     stage.repeat(lambda: stage.link(b"PING\r\n").close())
     yield

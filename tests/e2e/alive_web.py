@@ -41,7 +41,7 @@ def nginx(place):
 
 def many(stage):
     """As the catalogue says with default limits, a tenth of it with short ones."""
-    return 4000 if stage.seconds > 60 else 400
+    return 4000 if stage.seconds > 100 else 400
 
 
 def keep_alive(stage):
@@ -214,6 +214,7 @@ def silent_logins(stage):
 # All workers are away and connections wait, so no more of them are of use: pool_exhausted after 5 s, and when nothing at
 # all moves no_progress too. What they wait for is their own child or the time: never dead.
 FULL = ["pool_exhausted", "no_progress"]
+POOL = 70  # pool_exhausted is dead after 60 s or never, whatever the other limits are
 WAITS = ["dependency_wait"]  # … or for somebody outside
 
 SCENES = [
@@ -221,11 +222,11 @@ SCENES = [
     Scene("nginx under wrk", "2", services.nginx, benchmarked),
     Scene("nginx with idle keep-alive connections and a slow upload", "15", nginx, keep_alive),
     Scene("nginx reloaded while old workers drain", "15", nginx, reloaded),
-    Scene("apache prefork in long CGI", "+ 23", prefork_with_cgi, long_cgi, may=FULL),
+    Scene("apache prefork in long CGI", "+ 23", prefork_with_cgi, long_cgi, may=FULL, seconds=POOL),
     Scene("apache event restarted gracefully under keep-alive connections", "15", apache_keep_alive, restarted_gracefully),
     Scene("apache event full of clients that say nothing more", "15", apache_keep_alive, half_requests, may=[*FULL, *WAITS]),
     Scene("apache prefork full of clients that say nothing more", "15", prefork_with_cgi, half_requests, may=[*FULL, *WAITS]),
-    Scene("php-fpm in long requests", "+ 23", php_with_sleep, long_php, may=FULL),
+    Scene("php-fpm in long requests", "+ 23", php_with_sleep, long_php, may=FULL, seconds=POOL),
     Scene("haproxy before a silent backend", "20", haproxy_before_silence, slow_backend),
     Scene("dnsmasq with a silent server", "20", dnsmasq_of_silence, asked_in_vain),
     Scene("sshd with silent clients", "1 15", services_net.sshd, silent_logins),

@@ -9,7 +9,7 @@ from alive_machine import SCENES
 
 @pytest.fixture(scope="module")
 def played(request):
-    return alive.told(request, SCENES, 20)
+    return alive.told(request, SCENES, 15)
 
 
 @pytest.mark.parametrize("name", alive.names(SCENES))
