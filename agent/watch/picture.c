@@ -45,13 +45,19 @@ void picture_follow(struct service *service, int64_t now)
 
 /* ---- threads that do the same */
 
+/* A wait that may be home for one may be none for another: the state knows. */
+static bool is_home(const struct snapshot_thread *thread)
+{
+	return thread->state == THREAD_IDLE;
+}
+
 static bool is_alike(const struct picture_group *group, const struct snapshot_process *process,
 	const struct snapshot_thread *thread)
 {
 	const struct snapshot_thread *first = group->first;
 
 	return group->process == process && first->role == thread->role && first->state == thread->state &&
-	       first->op == thread->op && first->home == thread->home &&
+	       first->op == thread->op && is_home(first) == is_home(thread) &&
 	       first->waits_for.kind == thread->waits_for.kind &&
 	       first->waits_for.object == thread->waits_for.object &&
 	       first->waits_for.owner == thread->waits_for.owner;
@@ -67,7 +73,7 @@ static struct picture_group *group_of(
 	if (picture->group_count == PICTURE_GROUPS)
 		return NULL;
 	picture->groups[picture->group_count] = (struct picture_group){
-		.process = process, .first = thread, .shortest = INT64_MAX, .home = thread->home};
+		.process = process, .first = thread, .shortest = INT64_MAX, .home = is_home(thread)};
 	return &picture->groups[picture->group_count++];
 }
 
@@ -98,7 +104,7 @@ static void add_threads(struct picture *picture, bool home)
 		for (unsigned at = 0; at < process->thread_count; at++) {
 			const struct snapshot_thread *thread = &snapshot->threads[process->first_thread + at];
 
-			if (thread->home == home)
+			if (is_home(thread) == home)
 				add_thread(picture, process, thread);
 		}
 	}

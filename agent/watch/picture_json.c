@@ -57,7 +57,7 @@ static void put_group(struct json *json, const struct picture_group *group)
 	json_text(json, "role", thread_role_text(first->role));
 	json_text(json, "state", thread_state_text(first->state));
 	json_text(json, "op", first->op);
-	json_bool(json, "home", first->home);
+	json_bool(json, "home", group->home);
 	json_seconds(json, "for_seconds", group->longest);
 	put_wait(json, &first->waits_for);
 	json_object_end(json);

@@ -69,7 +69,7 @@ static void say_group(const struct picture_group *group)
 			seconds(group->longest));
 	log_event(LOG_LEVEL_WARN, "picture", "  %s of process %d: %s, %s%s for %s%s", names,
 		group->process->pid, thread_role_text(first->role), picture_doing(first),
-		first->home ? " (at home)" : "", times, wait);
+		group->home ? " (at home)" : "", times, wait);
 }
 
 static unsigned say_processes(const struct snapshot *snapshot, unsigned left)
