@@ -208,6 +208,12 @@ static bool main_may_stand(enum wait_on on)
 	return on == WAIT_THREAD || on == WAIT_CHILD || on == WAIT_SIGNAL || on == WAIT_TIME;
 }
 
+/* A dispatcher is none of those whom it gives work to, though a runtime begins all its threads with one routine. */
+static bool is_of_its_pool(const struct ladder_look *look)
+{
+	return look->pool && !(look->role == THREAD_LOOP && look->accepts);
+}
+
 static void see_thread(struct climb *climb, uint32_t index)
 {
 	const struct ladder_look *look = &climb->frame->looks[index];
@@ -220,7 +226,7 @@ static void see_thread(struct climb *climb, uint32_t index)
 	process->moved |= climb->ladder->clocks[index].moved;
 	process->takes |= taker;
 	process->taker_at_home |= taker && !away;
-	if (look->pool && look->pool <= climb->frame->pools) {
+	if (is_of_its_pool(look) && look->pool <= climb->frame->pools) {
 		climb->ladder->pools[look->pool].size++;
 		climb->ladder->pools[look->pool].away += away;
 	}

@@ -67,13 +67,14 @@ static void find_members(struct climb *climb)
 	}
 }
 
-/* Connections wait, nobody takes one, all who could are away, and so is all of some pool behind them. Loops
- * alone are the matter of their own rows. */
+/* Connections wait, nobody takes one, and all of some pool behind who could is away, or all who could are. Who
+ * could and stays at home has stopped listening until his pool has room. Loops alone are the matter of their own
+ * rows. */
 static bool is_exhausted(const struct ladder_process_look *look, const struct ladder_process *process)
 {
 	return look->covered && look->role != PROCESS_CHILD && look->queue && !look->dequeued &&
-	       process->takes && !process->taker_at_home &&
-	       (process->pool_full || (process->has_listener && !process->has_pool));
+	       process->takes &&
+	       (process->pool_full || (!process->taker_at_home && process->has_listener && !process->has_pool));
 }
 
 static void start_over(struct climb *climb, struct ladder_process *process)
@@ -123,8 +124,11 @@ static void judge(struct climb *climb, uint32_t number)
 	enum held_code fault = fault_of(climb, process), held = climb_held(climb, number);
 	bool allowed = climb->frame->limits.pool_exhausted ||
 		       !(process->pool_outside || climb->frame->outbound || climb->away[WAIT_UNKNOWN]);
-	struct ladder_stand stand = {.held = held, .since = process->pool_began, .thread = process->pool_first};
+	struct ladder_stand stand = {.held = held, .thread = process->pool_first};
 
+	if (!process->pool_stood) /* steps are taken only while there is reason to */
+		process->pool_began = climb->frame->now;
+	stand.since = process->pool_began;
 	advance(climb, number, process, allowed && fault == HELD_NO);
 	if (fault == HELD_IO_WAIT)
 		limits.not_ready = IO_WAIT_NOT_READY_NS;

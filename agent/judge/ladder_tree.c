@@ -106,6 +106,8 @@ void tree_rung(struct climb *climb, struct ladder_stand *out)
 		whole->due = false;
 		return;
 	}
+	if (!whole->stood) /* steps are taken only while there is reason to */
+		whole->began = climb->frame->now;
 	if (!time_counts_for_all(climb)) {
 		whole->good = 0;
 	} else {
@@ -144,6 +146,8 @@ void backlog_rung(struct climb *climb, struct ladder_stand *out)
 		whole->backlog_due = false;
 		return;
 	}
+	if (!whole->backlog_stood)
+		whole->backlog_began = frame->now;
 	if (climb->moves)
 		whole->backlog_worked = 0;
 	if (!time_counts_for_all(climb)) {

@@ -112,6 +112,31 @@ static void a_dispatcher_and_its_pool(void **state)
 	assert_true(says(&w.verdicts.ready, REASON_DEPENDENCY_WAIT));
 }
 
+static void a_dispatcher_that_takes_no_more_until_its_pool_has_room(void **state)
+{
+	uint32_t loop = one_loop(&w); /* at home, for ever */
+
+	(void)state;
+	w.looks[loop].pool = 1; /* begun with the same routine, as a runtime does it */
+	for (int i = 0; i < 3; i++)
+		w.looks[add_thread(&w, 0, THREAD_WORKER)].pool = 1;
+	w.processes[0].queue = true;
+	for (uint32_t i = 1; i < 4; i++) {
+		pass(&w, 10 * SECOND);
+		assert_int_equal(w.out.count, 0);
+		waits(&w, i, OP_LOCK, WAIT_LOCK);
+	}
+	w.frame.now += 3600 * SECOND; /* nobody asked meanwhile */
+	pass(&w, 6 * SECOND);
+	assert_in_range(w.frame.now - w.out.findings[0].stand.since, 5 * SECOND, 7 * SECOND);
+	assert_int_equal(level(&w, ROW_POOL_EXHAUSTED), LEVEL_NOT_READY);
+	pass(&w, 300 * SECOND); /* it may begin to listen again */
+	assert_false(dead(&w));
+	goes_home(&w, 2);
+	tick(&w);
+	assert_int_equal(w.out.count, 0);
+}
+
 /* ---- the tree, the backlog */
 
 static void nothing_moves_in_the_whole_tree(void **state)
@@ -222,6 +247,7 @@ int main(void)
 		cmocka_unit_test(what_one_of_the_pool_waits_for_decides),
 		cmocka_unit_test(a_pool_of_which_one_computes_is_never_dead),
 		cmocka_unit_test(a_dispatcher_and_its_pool),
+		cmocka_unit_test(a_dispatcher_that_takes_no_more_until_its_pool_has_room),
 		cmocka_unit_test(nothing_moves_in_the_whole_tree),
 		cmocka_unit_test(a_tree_that_talks_to_somebody_is_never_dead_of_no_progress),
 		cmocka_unit_test(everybody_at_home_while_work_piles_up),
