@@ -28,7 +28,7 @@ struct service_facts {
 	bool bare;             /* the agent sees no segment */
 	bool covered;          /* a process that counts leaves traces: its silence or progress can be read */
 	int64_t exited;        /* the main process is gone or a zombie, and no descendant serves */
-	int64_t suspended;     /* the main process is stopped (SIGSTOP) */
+	int64_t suspended;     /* the main process is stopped (SIGSTOP), or all that take connections */
 	int64_t frozen;        /* … its cgroup is frozen */
 	int64_t core_dump;     /* … it is dumping core */
 	int64_t traced;        /* … a debugger is attached */

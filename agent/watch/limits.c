@@ -71,7 +71,8 @@ static void look_at_memory(struct service *service, struct found *found, int64_t
 		memory.used >> 20, memory.limit >> 20);
 }
 
-/* The process that is nearest to its limit. */
+/* The process that is nearest to its limit, of those that serve. A child of one connection ends with it; and one that
+ * has more open than it may has locked itself up on purpose, as sshd's do. */
 static void look_at_fds(struct service *service, struct found *found, int64_t now)
 {
 	uint64_t worst = 0, limit = 0;
@@ -82,7 +83,7 @@ static void look_at_fds(struct service *service, struct found *found, int64_t no
 		const struct process_row *row = &service->tree.rows[i];
 		uint64_t open, most;
 
-		if (row->unseen || !proc_open_fds(row->pid, &open, &most) || (limit && open * limit < worst * most))
+		if (row->unseen || row->role == PROCESS_CHILD || !proc_open_fds(row->pid, &open, &most) || open > most || (limit && open * limit < worst * most))
 			continue;
 		worst = open;
 		limit = most;
