@@ -61,9 +61,9 @@ static const struct blocking_call calls[] = {
 	CALL(msgsnd, "sends a System V message", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
 	CALL(mq_timedreceive, "waits for a message of", BLOCKING_FD, WAY_NONE, LIMIT_POINTER, 4),
 	CALL(mq_timedsend, "sends a message to", BLOCKING_FD, WAY_NONE, LIMIT_POINTER, 4),
-	CALL(openat, "opens a file", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
-	CALL(newfstatat, "asks about a file", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
-	CALL(unlinkat, "removes a file", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
+	CALL(openat, "opens a file", BLOCKING_PATH_AT, WAY_NONE, LIMIT_NEVER, 0),
+	CALL(newfstatat, "asks about a file", BLOCKING_PATH_AT, WAY_NONE, LIMIT_NEVER, 0),
+	CALL(unlinkat, "removes a file", BLOCKING_PATH_AT, WAY_NONE, LIMIT_NEVER, 0),
 	CALL(sync, "writes everything to disk", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
 	CALL(msync, "writes memory to its file", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
 	CALL(clone, "starts a process or thread", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
@@ -74,8 +74,8 @@ static const struct blocking_call calls[] = {
 	CALL(select, "waits for events of descriptors (select)", BLOCKING_NOTHING, WAY_NONE, LIMIT_POINTER, 4),
 	CALL(epoll_wait, "waits for events of", BLOCKING_EVENTS, WAY_NONE, LIMIT_MS, 3),
 	CALL(pause, "waits for a signal", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
-	CALL(open, "opens a file", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
-	CALL(stat, "asks about a file", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
+	CALL(open, "opens a file", BLOCKING_PATH, WAY_NONE, LIMIT_NEVER, 0),
+	CALL(stat, "asks about a file", BLOCKING_PATH, WAY_NONE, LIMIT_NEVER, 0),
 	CALL(vfork, "starts a process", BLOCKING_NOTHING, WAY_NONE, LIMIT_NEVER, 0),
 #endif
 #ifdef SYS_clone3

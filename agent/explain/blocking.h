@@ -19,7 +19,9 @@ enum blocking_object {
 	BLOCKING_CHILD,  /* wait4: argument 0 is a pid, or none in particular */
 	BLOCKING_WAITID, /* argument 0 says what argument 1 is */
 	BLOCKING_FCNTL,  /* waits only with F_SETLKW */
-	BLOCKING_FLOCK
+	BLOCKING_FLOCK,
+	BLOCKING_PATH,   /* argument 0 points to a path */
+	BLOCKING_PATH_AT /* argument 1 does */
 };
 
 /* Where the limit of time stands, if any. */

@@ -37,6 +37,23 @@ static void tell_descriptor(
 		wait_for_process(explain, &thread->wait, end.peer, EDGE_GUESS);
 }
 
+/* As the thread named it: its own directory is not put before. */
+static void tell_path(
+	struct explain *explain, const struct explain_process *process, struct explain_thread *thread)
+{
+	struct reach_target target = tree_target(&process->row);
+	uint64_t address = thread->first.arguments[thread->call->object == BLOCKING_PATH_AT];
+	uint64_t to_page_end = 4096 - address % 4096; /* what follows may not be mapped */
+	char path[EXPLAIN_TEXT - sizeof("named ")];
+	size_t most = to_page_end < sizeof(path) - 1 ? to_page_end : sizeof(path) - 1;
+	ssize_t got = reach_memory(&target, address, path, most);
+
+	(void)explain; /* as all of the table take it */
+	path[got > 0 ? got : 0] = '\0';
+	if (path[0])
+		(void)snprintf(thread->wait.object, sizeof(thread->wait.object), "named %s", path);
+}
+
 static unsigned count_lines(const char *text, const char *begin)
 {
 	unsigned count = 0;
@@ -171,6 +188,8 @@ static void (*const tells[])(struct explain *, const struct explain_process *, s
 	[BLOCKING_WAITID] = tell_waitid,
 	[BLOCKING_FCNTL] = tell_fcntl,
 	[BLOCKING_FLOCK] = tell_flock,
+	[BLOCKING_PATH] = tell_path,
+	[BLOCKING_PATH_AT] = tell_path,
 };
 
 void explain_object(
