@@ -36,11 +36,11 @@ class Watch(threading.Thread):
     def run(self):
         while not self.over.wait(0.05):
             try:
-                self.note(self.run_.status())
+                self.take(self.run_.status())
             except (OSError, ValueError, KeyError):
                 continue
 
-    def note(self, status):
+    def take(self, status):
         now = time.monotonic()
         found = [("live", status["live"]["verdict"]), ("ready", status["ready"]["ok"])]
         found += [("live", r["code"], r["held"]) for r in status["live"]["reasons"]]
@@ -57,7 +57,7 @@ class Scene:
         self.place = Place()
         self.run = self.watch = self.service = None
         self.began, self.what = time.monotonic(), name
-        self.others = []
+        self.others, self.noted = [], False
 
     def start(self, service, seconds=4, liveness=None, config="", options=(), ready=True, used=0, **rest):
         """`seconds`: every limit of liveness; `liveness`: more keys of it; `config`: more of the file. `used`: so many
@@ -102,9 +102,10 @@ class Scene:
     def said(self):
         return f"{self.what}: seen {sorted(map(str, self.watch.seen))}\n{self.run.status()}\n{self.run.said()}"
 
-    def _note(self, verdict, code):
+    def note(self, verdict, code):
+        self.noted = True
         _table.append((f"{self.name}: {self.what}", verdict, code, time.monotonic() - self.began))
-        if os.environ.get("FAULTS_DETAIL"):
+        if os.environ.get("FAULTS_DETAIL") and self.run.process.poll() is None:
             listed = "live" if verdict in ("dead", "degraded") else "ready"
             print([(r["code"], r["detail"], r["chain"]) for r in self.run.status()[listed]["reasons"]])
 
@@ -114,7 +115,7 @@ class Scene:
             live = self.run.status()["live"]
             return live["verdict"] == verdict and next((r for r in live["reasons"] if r["code"] == code and not r["held"]), None)
         reason = wait_until(found, seconds, self.said, every=0.05)
-        self._note(verdict, code)
+        self.note(verdict, code)
         assert self.run.get("/livez").status == (503 if verdict == "dead" else 200)
         return reason
 
@@ -124,7 +125,7 @@ class Scene:
             ready = self.run.status()["ready"]
             return not ready["ok"] and next((r for r in ready["reasons"] if r["code"] == code), None)
         reason = wait_until(found, seconds, self.said, every=0.05)
-        self._note("not ready", code)
+        self.note("not ready", code)
         assert self.run.get("/readyz").status == 503
         return reason
 
@@ -134,7 +135,7 @@ class Scene:
         wait_until(lambda: time.monotonic() > until, seconds + 5)
         assert self.run.get("/readyz").status == 200, self.said()
         self.never("dead", "degraded", "not ready")
-        self._note("alive", code or "-")
+        self.note("alive", code or "-")
 
     def recovers(self, seconds=30):
         """By itself, once the fault is gone."""
@@ -152,6 +153,13 @@ class Scene:
         while time.monotonic() < until:
             self.never(*verdicts)
             wait_until(lambda at=time.monotonic() + 0.2: time.monotonic() > at, 2)
+
+    def note_what_was_seen(self):
+        """A row of the table also for what is only never to be said."""
+        worst = next(name for name, what in (("dead", ("live", "dead")), ("not ready", ("ready", False)), ("degraded", ("live", "degraded")),
+                                             ("alive", None)) if not what or what in self.watch.seen)
+        codes = sorted(w[1] for w in self.watch.seen if w[0] == "live" and len(w) == 3)
+        self.note(worst, codes[0] if codes else "-")
 
     def explains(self, pid, *words):
         """`lifesign explain PID` says all of these words."""
@@ -175,6 +183,8 @@ def _play(function):
     scene = Scene(function.__name__.removeprefix("test_fault_").replace("_", " "))
     try:
         function(scene)
+        if scene.watch and not scene.noted:
+            scene.note_what_was_seen()
     finally:
         scene.close()
 

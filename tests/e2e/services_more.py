@@ -70,18 +70,20 @@ def differences(status, rest, busy=False):
 
 _kept = []
 _made = {}
+_making = threading.Lock()  # several tests of a file may run at once
 
 
 def once(name, make):
     """A directory that costs time to make, made by make(path) once for all tests of this run; not to be changed."""
-    if not _kept:
-        _kept.append(Place())
-        atexit.register(_kept[0].remove)
-    if name not in _made:
-        path = os.path.join(_kept[0].path, name)
-        make(path)
-        _made[name] = path
-    return _made[name]
+    with _making:
+        if not _kept:
+            _kept.append(Place())
+            atexit.register(_kept[0].remove)
+        if name not in _made:
+            path = os.path.join(_kept[0].path, name)
+            make(path)
+            _made[name] = path
+        return _made[name]
 
 
 def user_of(name):

@@ -130,6 +130,8 @@ pm.max_children = 3
     beside = Plain([*front.command[:4], front_config, *front.command[5:]], place=place)
     program = sorted(glob.glob("/usr/sbin/php-fpm*"))[-1]
     paths = ("/index.php?x=5", "/fails.php", "/missing.php", "/index.php")
-    return Served("php-fpm", [program, "-n", "-F", "-y", config], port, lambda: web_answers(front.port, paths),
+    service = Served("php-fpm", [program, "-n", "-F", "-y", config], port, lambda: web_answers(front.port, paths),
                   web_load(front.port, "/index.php"), ["main php-fpm* main idle epoll_wait 1", "worker php-fpm* listener idle accept 3"],
                   by_signal(signal.SIGUSR2), beside=[beside])
+    service.front = front.port
+    return service

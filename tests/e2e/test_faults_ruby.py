@@ -1,0 +1,65 @@
+# ctest: timeout=240
+# SPDX-License-Identifier: Apache-2.0
+"""ruby: threads that join whoever waits for them, code of C that waits with the lock of the whole program, puma whose
+threads are all caught."""
+import shutil
+
+from faults import at_once, fault, table  # noqa: F401 pylint: disable=unused-import
+from faults_inject import Clients, Fifo, get
+from lifesign import free_port
+from services_languages import PROGRAMS, line_load
+from services_more import LOCAL, Served, converse, web_answers, web_load
+
+
+def faulty(name, *word):
+    port = free_port()
+    return Served("ruby", ["/usr/bin/ruby", f"{PROGRAMS}/faulty.rb", name, port, *word], port, lambda: converse(port, b"abc\n"), line_load(port),
+                  [])
+
+
+def puma(place):
+    port = free_port()
+    home = place.directory("puma")
+    shutil.copy(f"{PROGRAMS}/faulty.ru", home)
+    command = ["/usr/bin/puma", "--dir", home, "-b", f"tcp://{LOCAL}:{port}", "-t", "2:2", "faulty.ru"]
+    return Served("puma", command, port, lambda: web_answers(port), web_load(port), [], env={"HOME": home})
+
+
+def clients(scene, count=1, says=b"fault\n"):
+    return scene.also(Clients(scene.service.port, count, says))
+
+
+@fault
+def test_fault_35_a_thread_joins_whoever_waits_for_it(scene):
+    run = scene.start(faulty("join"), used=40)
+    scene.inject("Thread#join within a Mutex", lambda: (clients(scene), clients(scene, 12, b"line\n")))
+    scene.unready("loop_blocked")
+    reason = scene.live("loop_blocked", "dead")
+    assert reason["threads"] == [run.main()]
+
+
+@fault
+def test_fault_35_code_of_c_waits_with_the_lock_of_the_program(scene):
+    fifo = scene.also(Fifo(scene.place, reader=False))
+    run = scene.start(faulty("native", fifo.path), used=40)
+    scene.inject("C code waits with the GVL", lambda: (clients(scene), clients(scene, 4, b"line\n")))
+    scene.unready("loop_blocked")
+    scene.live("loop_blocked", "dead")
+    scene.explains(run.main(), "fifo")
+
+
+@fault
+def test_fault_35_a_thread_computes_for_ever(scene):
+    """It is interrupted for the others' sake: who comes is served."""
+    scene.start(faulty("spin"), used=40)
+    scene.inject("loop {} in 1 of 4 threads", lambda: clients(scene))
+    scene.well(seconds=6)
+    assert scene.service.ping()
+
+
+@fault
+def test_fault_35_all_threads_of_puma_wait_for_themselves(scene):
+    """Those who wait sit where they also wait for requests: no proof, but connections are not taken."""
+    scene.start(puma(scene.place), used=40)
+    scene.inject("Thread#join within a Mutex, all of puma", lambda: (clients(scene, 2, get("/join")), clients(scene, 8, get("/"))))
+    scene.stays(6, "dead")
