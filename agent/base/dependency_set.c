@@ -23,6 +23,23 @@ int dependency_set_group(const struct dependency_set *set, const char *name)
 	return -1;
 }
 
+uint64_t dependency_identity(const struct dependency *of)
+{
+	struct dependency copy;
+	const unsigned char *at = (const unsigned char *)&copy;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	memcpy(&copy, of, sizeof(copy)); /* with its padding, which is zero */
+	copy.line = 0;
+	copy.class = DEPENDENCY_SOFT;
+	memset(copy.needs, 0, sizeof(copy.needs));
+	copy.need_count = 0;
+	memset(copy.group_name, 0, sizeof(copy.group_name));
+	for (size_t i = 0; i < sizeof(copy); i++)
+		hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
+	return hash ? hash : 1;
+}
+
 bool dependency_set_check(const struct dependency_set *set, uint64_t bytes)
 {
 	if (bytes < sizeof(*set) || set->version != DEPENDENCY_SET_VERSION || set->bytes != bytes || set->count > DEPENDENCIES)

@@ -40,6 +40,9 @@ struct dependency_set *dependency_set_of_url(const char *url, struct complaints 
 /* Are the bytes a set as this program writes it? For what was received. */
 bool dependency_set_check(const struct dependency_set *set, uint64_t bytes);
 
+/* What it is and what is asked of it: not where it stands in the file, nor what is made of the answer. Never 0. */
+uint64_t dependency_identity(const struct dependency *of);
+
 /* Index of the name, or -1. */
 int dependency_set_find(const struct dependency_set *set, const char *name);
 

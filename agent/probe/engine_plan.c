@@ -30,19 +30,12 @@ static struct probe_plan *read_plan(int fd)
 	return plan;
 }
 
-/* The same question of the same server: its place in the file does not matter. */
-static bool is_same(const struct dependency *one, const struct dependency *other)
-{
-	struct dependency copy = *one;
-
-	copy.line = other->line;
-	return !memcmp(&copy, other, sizeof(copy));
-}
-
 static struct slot *find_same(struct engine *engine, const struct dependency *of)
 {
+	uint64_t identity = dependency_identity(of);
+
 	for (unsigned i = 0; i < engine->count; i++)
-		if (!engine->slots[i]->kept && is_same(&engine->slots[i]->of, of))
+		if (!engine->slots[i]->kept && dependency_identity(&engine->slots[i]->of) == identity)
 			return engine->slots[i];
 	return NULL;
 }

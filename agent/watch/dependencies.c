@@ -51,6 +51,7 @@ static void take_result(struct dependencies *dependencies, const struct probe_re
 		return; /* told again, for an agent that had not heard it */
 	(void)dependency_learn(state, result, &dependencies->limits);
 	board_count(dependencies, index, result);
+	dependencies->heard = true;
 	board_keep(dependencies, index);
 	if (dependency_disagrees(state)) {
 		int64_t fast = dependencies->fast_ns > FAST_LEAST_NS ? dependencies->fast_ns : FAST_LEAST_NS;
@@ -159,7 +160,8 @@ bool dependencies_tick(struct dependencies *dependencies, int64_t now)
 	if (dependencies->summary.fail_open && !before.fail_open)
 		log_event(LOG_LEVEL_WARN, "dependency", "every hard dependency is down: the service stays ready (failOpen)");
 	changed = follow(dependencies) || before.fail_open != dependencies->summary.fail_open;
-	dependencies->generation += changed;
+	dependencies->generation += changed || dependencies->heard;
+	dependencies->heard = false;
 	return changed;
 }
 

@@ -32,6 +32,7 @@ struct dependencies {
 	struct dependency_summary summary;
 	int64_t period_ns, timeout_ns, fast_ns;
 	bool plan_due;        /* the prober is to be told */
+	bool heard;    /* a result came that is not yet shown */
 	bool said_garbage, said_soft;
 	uint64_t garbage;     /* messages that were none */
 	unsigned generation;  /* another value: an answer may have changed */

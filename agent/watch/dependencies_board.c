@@ -17,22 +17,6 @@ static uint64_t hash(const void *bytes, size_t count)
 	return value;
 }
 
-/* What it is and what is asked of it; not where it stands in the file, nor what is made of it. */
-static uint64_t identify(const struct dependency *of)
-{
-	struct dependency copy;
-	uint64_t identity;
-
-	memcpy(&copy, of, sizeof(copy)); /* with its padding */
-	copy.line = 0;
-	copy.class = DEPENDENCY_SOFT;
-	memset(copy.needs, 0, sizeof(copy.needs));
-	copy.need_count = 0;
-	memset(copy.group_name, 0, sizeof(copy.group_name));
-	identity = hash(&copy, sizeof(copy));
-	return identity ? identity : 1;
-}
-
 static uint64_t check_of(const struct probe_row *row)
 {
 	return hash((const char *)row + sizeof(row->check), sizeof(*row) - sizeof(row->check));
@@ -97,7 +81,7 @@ void board_load(struct dependencies *dependencies)
 	struct probe_board *before = dependencies->board ? malloc(sizeof(*before)) : NULL;
 
 	for (unsigned i = 0; set && i < set->count; i++)
-		dependencies->identities[i] = identify(&set->list[i]);
+		dependencies->identities[i] = dependency_identity(&set->list[i]);
 	if (!before)
 		return;
 	memcpy(before, dependencies->board, sizeof(*before));

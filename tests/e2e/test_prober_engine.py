@@ -1,0 +1,318 @@
+# ctest: timeout=400
+# SPDX-License-Identifier: Apache-2.0
+"""The prober as a process: one deadline for all, never two questions at once, and nobody who notices when it dies."""
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+
+from depending import PROBER, Answers, Depending, with_prober
+from kinds import Faulty, Server, black_hole, garbage, silent
+from lifesign import BIN, accepts, free_port, holds_for, wait_until
+
+SERVERS = {"kind": "tcp", "expect": "x"}
+
+
+def url(port):
+    return f"tcp://127.0.0.1:{port}"
+
+
+def test_64_black_holes_cost_one_deadline(run, place):
+    """Queues that are full, servers that never answer, names that nobody looks up: all are told at the same time."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mute_dns(place))
+        holes = [stack.enter_context(black_hole()) for _ in range(8)]
+        mute = stack.enter_context(Faulty(silent))
+        dependencies = [{"name": f"full{i}", "url": url(holes[i % 8])} for i in range(24)]
+        dependencies += [{"name": f"mute{i}", "url": url(mute.port), "expect": "x"} for i in range(24)]
+        dependencies += [{"name": f"name{i}", "url": f"tcp://n{i}.lifesign.example:1"} for i in range(16)]
+        service = Depending(run, place, dependencies, wrap=in_place_of_resolv_conf(place),
+                            readiness={"periodSeconds": 30, "timeoutSeconds": 1, "failureThreshold": 1})
+        found = wait_until(lambda: all(d["status"] == "down" for d in service.status()["dependencies"]) and service.status(), 20,
+                           service.said)
+        errors = {d["name"]: d["error"] for d in found["dependencies"]}
+        assert {errors[f"full{i}"] for i in range(24)} == {"connect_timeout"}
+        assert {errors[f"mute{i}"] for i in range(24)} == {"timeout"}
+        assert {errors[f"name{i}"] for i in range(16)} == {"dns_timeout"}
+        since = [d["since_seconds"] for d in found["dependencies"]]
+        assert max(since) - min(since) < 0.6, "one after the other, not together"
+        pid = service.prober()
+        assert len(os.listdir(f"/proc/{pid}/task")) <= 64 + 2
+
+
+MUTE = "127.0.0.77"
+
+
+@contextlib.contextmanager
+def mute_dns(place):
+    place.file("resolv.conf", f"nameserver {MUTE}\noptions timeout:30\n")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((MUTE, 53))
+        yield server
+
+
+def in_place_of_resolv_conf(place):
+    """Words that start a program where /etc/resolv.conf is ours."""
+    script = f'mount --bind {place.path}/resolv.conf /etc/resolv.conf && exec "$@"'
+    return ["/usr/bin/unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh"]
+
+
+def test_a_name_that_is_known_stays_usable_while_dns_is_mute(run, place):
+    with mute_dns(place) as dns, Answers() as server:
+        import threading
+
+        def answer_once():  # an A record for whatever is asked, TTL 0, until closed
+            while True:
+                try:
+                    data, whom = dns.recvfrom(512)
+                except OSError:
+                    return
+                if answering.is_set():
+                    dns.sendto(dns_answer(data), whom)
+        answering = threading.Event()
+        answering.set()
+        threading.Thread(target=answer_once, daemon=True).start()
+        service = Depending(run, place, [{**server.dependency("db"), "url": f"tcp://db.lifesign.example:{server.port}"}],
+                            wrap=in_place_of_resolv_conf(place))
+        service.until("db", "up")
+        answering.clear()
+        asked = server.asked
+        wait_until(lambda: server.asked > asked + 4, 20, service.said)
+        assert service.of("db")["status"] == "up"
+
+
+def dns_answer(question):
+    """127.0.0.1 with TTL 1 for an A question, no answer for others."""
+    end = question.index(b"\0", 12) + 5
+    is_a = question[end - 4:end - 2] == b"\0\1"
+    head = question[:2] + b"\x81\x80\0\1" + (b"\0\1" if is_a else b"\0\0") + b"\0\0\0\0"
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x7f\0\0\1" if is_a else b""
+    return head + question[12:end] + record
+
+
+def test_a_dependency_that_hangs_is_never_asked_twice_at_once_and_heals(run, place):
+    with Answers() as server:
+        server.answering = False
+        service = Depending(run, place, [server.dependency("db", **{"class": "hard"})],
+                            readiness={"periodSeconds": 0.2, "timeoutSeconds": 0.5})
+        service.until("db", "down", "timeout")
+        pid = service.prober()
+        before = len(os.listdir(f"/proc/{pid}/fd"))
+        holds_for(lambda: len([fd for fd in os.listdir(f"/proc/{pid}/fd")]) <= before + 1, 3, "descriptors pile up")
+        assert not service.ready()
+        server.answering = True
+        service.until("db", "up")
+        service.until_ready()
+
+
+def test_a_result_that_contradicts_is_looked_at_again_soon(run, place):
+    """Three failures at a period of 30 s: by fastSeconds they take a second or two."""
+    with Answers() as server:
+        service = Depending(run, place, [server.dependency("db")],
+                            readiness={"periodSeconds": 4, "timeoutSeconds": 0.3, "fastSeconds": 0.2, "failureThreshold": 5})
+        service.until("db", "up")
+        server.answering = False
+        found = service.until("db", "down", seconds=9)  # 5 periods would be 20 s
+        assert found["consecutive_failures"] >= 5
+
+
+def test_a_dead_prober_is_replaced_and_nobody_notices(run, place):
+    with Answers() as server:
+        service = Depending(run, place, [server.dependency("db", **{"class": "hard"})])
+        service.until("db", "up")
+        service.until_ready()
+        before = service.status()
+        for _ in range(3):
+            pid = service.prober()
+            asked = server.asked
+            os.kill(pid, signal.SIGKILL)
+            service.until_prober(other_than=pid)
+            assert service.ready()
+            wait_until(lambda: server.asked > asked, 30, service.said)
+        after = service.status()
+        assert after["agent"]["pid"] == before["agent"]["pid"] and after["processes"][0]["pid"] == before["processes"][0]["pid"]
+        assert [e for e in after["events"] if e["what"] == "ready"] == [e for e in before["events"] if e["what"] == "ready"]
+        assert "was ended by signal 9 (Killed); another follows" in service.run.err()
+
+
+def test_a_prober_that_hangs_is_replaced(run, place):
+    with Answers() as server:
+        service = Depending(run, place, [server.dependency("db")])
+        service.until("db", "up")
+        pid = service.prober()
+        os.kill(pid, signal.SIGSTOP)
+        service.until_prober(other_than=pid, seconds=40)
+        asked = server.asked
+        wait_until(lambda: server.asked > asked, 30, service.said)
+        assert "does not beat: it is replaced" in service.run.err()
+
+
+def test_an_agent_that_is_replaced_forgets_nothing_of_them(run, place):
+    with Answers() as up, Faulty(silent) as mute:
+        dependencies = [up.dependency("up"), {"name": "down", "url": url(mute.port), "expect": "x", "class": "hard"}]
+        service = Depending(run, place, dependencies, readiness={"periodSeconds": 20, "timeoutSeconds": 0.3, "failureThreshold": 2})
+        service.until("down", "down")
+        service.until("up", "up")
+        before, prober = service.status(), service.prober()
+        os.kill(before["agent"]["pid"], signal.SIGKILL)
+        after = wait_until(lambda: service.run.status()["agent"]["restarts"] == 1 and service.status(), 10, service.said)
+        assert [d["status"] for d in after["dependencies"]] == ["up", "down"] and service.prober() == prober
+        assert after["dependencies"][1]["since_seconds"] >= before["dependencies"][1]["since_seconds"]
+        changes = [e for e in after["events"] if e["what"] == "dependency"]
+        assert [(e["from"], e["to"]) for e in changes] == [(e["from"], e["to"]) for e in before["events"] if e["what"] == "dependency"]
+        assert counted(service) >= sum(1 for _ in before["dependencies"])
+
+
+def counted(service):
+    lines = service.run.get("/metrics").body.decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("lifesign_dependency_probes_total"))
+
+
+FLOOD = """#!/usr/bin/python3
+import os, random, socket, sys
+if "--serve" not in sys.argv: sys.exit(64)
+s = socket.socket(fileno=3)
+s.setblocking(True)
+r = random.Random(1)
+with open(os.path.dirname(os.path.abspath(sys.argv[0])) + "/floods", "a") as f: f.write("x")
+while True:
+    size = r.choice([0, 1, 15, 16, 17, 100, 519, 520, 528, 536, 544, 4096, 60000])
+    s.send(r.randbytes(size) if r.random() < 0.7 else bytes(size))
+"""
+
+
+def test_garbage_and_floods_are_dropped(run, place):
+    program = with_prober(place, FLOOD)
+    service = Depending(run, place, [{"name": "db", "url": "tcp://127.0.0.1:1"}], program=program)
+    wait_until(lambda: "sends what is no result: dropped" in service.run.err(), 20, service.said)
+    slowest = 0
+    for _ in range(200):
+        began = time.monotonic()
+        assert service.run.get("/livez").status == 200
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 1
+    assert service.of("db")["status"] == "unknown" and service.status()["agent"]["restarts"] == 0
+    assert service.run.err().count("dropped") == 1
+
+
+def test_a_prober_that_cannot_live_is_tried_more_and_more_seldom(run, place):
+    script = "#!/bin/sh\necho x >> $(dirname $0)/starts\nexit 1\n"
+    program = with_prober(place, script)
+    service = Depending(run, place, [{"name": "db", "url": "tcp://127.0.0.1:1"}], program=program)
+    starts = place.file("copy/bin/starts")
+    wait_until(lambda: os.path.exists(starts) and os.path.getsize(starts) >= 8, 20, service.said)  # 4 starts
+    assert service.run.err().count("another follows") <= 6
+    holds_for(lambda: os.path.getsize(starts) <= 14, 2, "a storm")
+    assert service.of("db")["status"] == "unknown" and service.run.get("/livez").status == 200
+
+
+def test_without_a_prober_the_service_runs_and_that_is_said(run, place):
+    program = with_prober(place, "no program")
+    os.remove(place.file("copy/bin/lifesign-prober"))
+    service = Depending(run, place, [{"name": "db", "url": "tcp://127.0.0.1:1", "class": "hard"}], program=program)
+    wait_until(lambda: "no prober can be started" in service.run.err(), 10, service.said)
+    assert service.checks()["db"] == "unknown" and not service.ready()
+
+
+def test_there_is_a_prober_only_while_the_file_has_dependencies(run, place):
+    with Answers() as server:
+        service = Depending(run, place, [])
+        holds_for(lambda: not service.prober(), 1)
+        service.write([server.dependency("db")])
+        service.until("db", "up")
+        service.write([])
+        wait_until(lambda: not service.prober() and not service.status()["dependencies"], 15, service.said)
+        service.write([server.dependency("db")])
+        service.until("db", "up")
+
+
+def test_the_prober_is_no_part_of_the_service_and_has_nothing_of_others(run, place):
+    with Answers() as server:
+        service = Depending(run, place, [server.dependency("db")], env={"LD_PRELOAD": "", "SECRET_OF_NOBODY": "x"})
+        service.until("db", "up")
+        pid = service.prober()
+        assert service.run.process_of(pid) is None
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            assert "NoNewPrivs:\t1\n" in f.read()
+        links = {os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
+        assert not [link for link in links if "segment" in link or "notebook" in link or "board" in link]
+        listening = {line.split()[9] for line in open("/proc/net/tcp", encoding="ascii") if line.split()[3] == "0A"}
+        assert not [link for link in links if link.startswith("socket:[") and link[8:-1] in listening]
+        with open(f"/proc/{pid}/maps", encoding="ascii") as f:
+            assert "liblifesign" not in f.read()
+
+
+def test_the_prober_ends_with_the_supervisor(run, place):
+    with Answers() as server:
+        service = Depending(run, place, [server.dependency("db")])
+        service.until("db", "up")
+        service.run.stop()  # asserts that nothing is left
+
+
+def test_secrets_stand_in_no_command_line_log_or_answer(run, place):
+    secret = "kilimanjaro"
+    with Faulty(garbage) as server:
+        path = place.file("password", secret)
+        dependencies = [{"name": "a", "url": f"redis://user:{secret}@127.0.0.1:{server.port}"},
+                        {"name": "b", "url": f"redis://127.0.0.1:{server.port}", "passwordFile": path}]
+        service = Depending(run, place, dependencies)
+        service.until("a", "down")
+        service.until("b", "down")
+        for pid in [service.run.pid, service.prober(), service.status()["agent"]["pid"]]:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                assert secret.encode() not in f.read()
+        for path in ("/health/status", "/health", "/readyz?verbose", "/metrics"):
+            assert secret not in service.run.get(path, unix=True).body.decode()
+        assert secret not in service.run.err()
+
+
+def test_a_reload_keeps_what_did_not_change(run, place, plain):
+    port = free_port()
+    Server(plain, ["/usr/bin/redis-server", "--port", port, "--save", "", "--dir", place.directory("redis")], lambda: accepts(port))
+    redis = {"name": "cache", "kind": "redis", "url": f"redis://127.0.0.1:{port}"}
+    with Answers() as server:
+        service = Depending(run, place, [redis, server.dependency("other")])
+        service.until("cache", "up")
+        client = connections(port)
+        prober, since = service.prober(), service.of("cache")["since_seconds"]
+        service.write([server.dependency("another"), {**redis, "class": "hard"}])
+        service.until("another", "up")
+        found = service.of("cache")
+        assert (found["status"], found["class"]) == ("up", "hard") and found["since_seconds"] >= since
+        assert service.prober() == prober and service.of("other") is None
+        assert connections(port) == client, "the connection was made anew"
+        events = [e["subject"] for e in service.status()["events"] if e["what"] == "dependency"]
+        assert events.count("cache") == 1
+
+
+def connections(port):
+    """Ids of the clients that redis has, without this one."""
+    with socket.create_connection(("127.0.0.1", port), 2) as link:
+        link.sendall(b"CLIENT ID\r\nCLIENT LIST\r\n")
+        link.settimeout(2)
+        text = b""
+        while text.count(b"cmd=") < 2:
+            text += link.recv(65536)
+    own = text.split(b"\r\n")[0][1:].decode()
+    return sorted(word[3:] for word in text.decode().split() if word.startswith("id=") and word[3:] != own)
+
+
+def test_a_file_that_became_wrong_changes_nothing(run, place):
+    with Answers() as server:
+        service = Depending(run, place, [server.dependency("db")])
+        service.until("db", "up")
+        service.write([{"name": "db", "kind": "postgre"}])
+        wait_until(lambda: "configuration not taken over" in service.run.err(), 15, service.said)
+        asked = server.asked
+        wait_until(lambda: server.asked > asked + 2, 15, service.said)
+        assert service.of("db")["status"] == "up"
+        pid = service.prober()
+        os.kill(pid, signal.SIGKILL)  # … also for the next prober
+        service.until_prober(other_than=pid)
+        asked = server.asked
+        wait_until(lambda: server.asked > asked, 15, service.said)
+
+
