@@ -212,8 +212,9 @@ WAITS = ["dependency_wait"]  # whoever serves waits for somebody outside: no req
 SCENES = [
     Scene("gunicorn idle", "1 17 23", services_languages.gunicorn),
     Scene("python: C code that holds the GIL", "17", python("hold_gil", nice=True), clients_come,
-          # the only thread that takes connections wants the lock for seconds: who connects now gets no answer
-          may=["pool_exhausted"]),
+          # the only thread that takes connections wants the lock for seconds: who connects now gets no answer, and
+          # after a while the queue is full of them
+          may=["pool_exhausted", "queue_full"]),
     Scene("python sleeps for a day", "17", python("long_sleep")),
     Scene("python: a parent in join", "17 23", python("join_children"), clients_come),
     Scene("python starts programs all the time", "24", python("spawn", nice=True)),
