@@ -72,4 +72,4 @@ apt_check_cmake() {
 }
 
 BUILD_PACKAGES="cmake ninja-build gcc libc6-dev pkg-config liburcu-dev libmicrohttpd-dev libyaml-dev libjansson-dev
-libc-ares-dev libssl-dev libpq-dev libhiredis-dev libmongoc-dev librdkafka-dev libcurl4-openssl-dev libmariadb-dev"
+libc-ares-dev libssl-dev libpq-dev libhiredis-dev libmongoc-dev librdkafka-dev libcurl4-openssl-dev"
