@@ -213,14 +213,42 @@ def straced(stage):
     tracer.stop(signal.SIGINT)
 
 
+def perf_event(stage, kind, tid, period, flags=0, more=b""):
+    """perf_event_open() on one thread, closed with the scene."""
+    attributes = struct.pack("=IIQQQQQII", kind, 112, 0, period, 1 | 4, 0, flags, 0, 0) + more  # samples of address and time
+    fd = called(LIBC.syscall(PERF_EVENT_OPEN[os.uname().machine], attributes.ljust(112, b"\0"), tid, -1, -1, 0))
+    stage.stack.callback(os.close, fd)
+    stage.stack.enter_context(mmap.mmap(fd, 9 * mmap.PAGESIZE))
+    return fd
+
+
+def has_counted(fd):
+    return int.from_bytes(os.read(fd, 8), "little") > 0
+
+
 def sampled(stage):
     """As perf record does, each thread a thousand times a second."""
-    attributes = struct.pack("=IIQQQQQ", 1, 112, 0, 1000, 1 | 4, 0, 1 << 10).ljust(112, b"\0")  # cpu clock; ip, time; by frequency
-    for tid in tids(stage.main()):
-        fd = called(LIBC.syscall(PERF_EVENT_OPEN[os.uname().machine], attributes, tid, -1, -1, 0))
-        stage.stack.callback(os.close, fd)
-        stage.stack.enter_context(mmap.mmap(fd, 9 * mmap.PAGESIZE))
+    events = [perf_event(stage, 1, tid, 1000, 1 << 10) for tid in tids(stage.main())]  # the CPU's clock, by frequency
     stage.repeat(stage.service.load)
+    stage.until(lambda: any(map(has_counted, events)))
+    yield
+
+
+def probed(stage):
+    """As bpftrace's uprobes do: breakpoints in libc's functions, of this service alone, which nobody is told of."""
+    with open("/proc/self/maps", encoding="utf-8") as f:
+        words = next(line.split() for line in f if "r-xp" in line and "/libc.so.6" in line)
+    path = ctypes.create_string_buffer(words[5].encode())
+    with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as f:
+        kind = int(f.read())
+    events = []
+    for name in ("epoll_wait", "read", "write"):
+        address = ctypes.cast(getattr(LIBC, name), ctypes.c_void_p).value
+        offset = address - int(words[0].split("-")[0], 16) + int(words[2], 16)
+        for tid in tids(stage.main()):
+            events.append(perf_event(stage, kind, tid, 1, 0, struct.pack("=QQ", ctypes.addressof(path), offset)))
+    stage.repeat(stage.service.load)
+    stage.until(lambda: any(map(has_counted, events)))
     yield
 
 
@@ -283,6 +311,7 @@ SCENES = [
     Scene("redis at a breakpoint", "8", services.redis, at_breakpoint, shows=["traced"]),
     Scene("redis under strace", "8", services.redis, straced, shows=["traced"]),
     Scene("redis sampled as by perf", "29", services.redis, sampled),
+    Scene("redis with breakpoints as of bpftrace", "29", services.redis, probed),
     Scene("redis, its agent stopped and replaced", "11", services.redis, agent_stopped, deaf=True),
     Scene("memcached, its agent killed", "11", services_more.memcached, agent_killed, deaf=True),
     Scene("redis on a disk that is busy", "21", redis_of_disk, busy_disk, may=["io_wait"]),
