@@ -101,7 +101,7 @@ void explain_futex(
 	struct futex_sight sight = {
 		.threads = process->thread_count, .is_musl = process->row.libc == LIBC_MUSL};
 	struct futex_facts facts;
-	pid_t value = (pid_t)evidence->arguments[2];
+	pid_t value = (pid_t)(evidence->arguments[2] & (sight.is_musl ? 0x3fffffff /* the rest is no tid */ : UINT32_MAX));
 
 	sight.value_is_thread = value != thread->ns_tid && explain_thread_by(explain, process, value);
 	futex_sight_tell(&target, evidence->arguments, &sight, &facts);

@@ -62,6 +62,6 @@ void futex_sight_tell(
 		futexes_tell(sight, out);
 	if (!out->object)
 		out->object = sight->address;
-	if (out->kind == FUTEX_STREAM)
+	if (out->kind == FUTEX_STREAM && out->pointer)
 		out->owner = owner_by_block(target, out->pointer);
 }

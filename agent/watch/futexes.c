@@ -8,7 +8,7 @@
 #include "watch/locks.h"
 
 /* Of the lock word that holds a tid (futex(2)). */
-enum { TID_MASK = 0x3fffffff };
+enum { TID_MASK = 0x3fffffff, MUSL_WAITERS = 0x40000000 };
 
 /* pthread_rwlock_t, from the word that readers or writers sleep on. */
 enum {
@@ -167,6 +167,15 @@ static bool musl_normal(const struct futex_sight *sight, struct futex_facts *out
 	       (word(sight, 0) & TID_MASK) == EBUSY;
 }
 
+/* A stream's lock is the owner's tid and a bit for those who wait; nothing else of musl sleeps on such a word. */
+static bool musl_stream(const struct futex_sight *sight, struct futex_facts *out)
+{
+	*out = (struct futex_facts){
+		.kind = FUTEX_STREAM, .object = sight->address, .owner = (pid_t)(sight->value & TID_MASK)};
+	return (sight->value & ~(uint32_t)TID_MASK) == MUSL_WAITERS && sight->value_is_thread &&
+	       word(sight, 0) == sight->value && (sight->op & FUTEX_PRIVATE_FLAG);
+}
+
 static bool unnamed_lock(const struct futex_sight *sight, struct futex_facts *out)
 {
 	*out = (struct futex_facts){.kind = FUTEX_LOCK, .object = sight->address};
@@ -189,7 +198,7 @@ static void tell_inheriting(const struct futex_sight *sight, struct futex_facts 
 /* From what says most about itself to what says least. */
 static bool (*const glibc[])(const struct futex_sight *, struct futex_facts *) = {
 	glibc_join, glibc_mutex, glibc_stream, glibc_rwlock, glibc_condition, glibc_semaphore, unnamed_lock};
-static bool (*const musl[])(const struct futex_sight *, struct futex_facts *) = {musl_mutex, musl_normal};
+static bool (*const musl[])(const struct futex_sight *, struct futex_facts *) = {musl_mutex, musl_normal, musl_stream};
 
 void futexes_tell(const struct futex_sight *sight, struct futex_facts *out)
 {

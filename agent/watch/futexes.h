@@ -21,7 +21,7 @@ enum futex_kind {
 	FUTEX_CONDITION,
 	FUTEX_SEMAPHORE, /* looks like one */
 	FUTEX_JOIN,      /* owner: the thread that is to end */
-	FUTEX_STREAM,    /* a stdio stream's lock; `pointer`: its owner's thread block */
+	FUTEX_STREAM,    /* a stdio stream's lock; `pointer`: its owner's thread block, or `owner` */
 	FUTEX_LOCK       /* a lock of the C library or another that names no owner */
 };
 
@@ -35,7 +35,7 @@ struct futex_sight {
 	uint32_t threads;   /* of the process */
 	uint32_t most_tid;  /* no thread has a higher number */
 	bool is_musl;
-	bool value_is_thread; /* `value` is the number of a thread that lives */
+	bool value_is_thread; /* `value` (of musl without the bit of waiters) is the number of another thread that lives */
 };
 
 struct futex_facts {

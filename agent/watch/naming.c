@@ -18,6 +18,9 @@
 #define WAIT_NS (300 * NS_PER_MS)
 #define CHILD_NS (10 * NS_PER_SECOND)
 
+/* Proofs may change places as the worst one: no storm of children comes of that. */
+#define ASK_EVERY_NS NS_PER_SECOND
+
 /* One message for each object that has a name: at most PIPE_BUF, so they come whole. */
 struct answer {
 	uint32_t index;
@@ -119,7 +122,7 @@ static bool take_question(struct naming *naming, const struct naming_object *obj
 
 void naming_ask(struct naming *naming, const struct naming_object *objects, unsigned count, int64_t now)
 {
-	if (count == 0 || is_known(naming, objects, count))
+	if (count == 0 || is_known(naming, objects, count) || (naming->asked && now - naming->asked < ASK_EVERY_NS))
 		return;
 	end_child(naming);
 	if (!take_question(naming, objects, count))

@@ -65,7 +65,9 @@ bool proof_sample_once(const struct proof_look *look, const struct evidence *evi
 	if (out->futex != out->object)
 		return false;
 	out->kind = PROOF_ONCE;
-	for (uint32_t i = 0; i < look->slots->order_count && once_runs(look->row, out->object) && !out->owner; i++) {
+	if (!once_runs(look->row, out->object))
+		return true;
+	for (uint32_t i = 0; i < look->slots->order_count && !out->owner; i++) {
 		const struct slot_now *other = &look->slots->now[look->slots->order[i]];
 
 		if (runs_once(look, other, out->object))
@@ -89,7 +91,7 @@ static void tell(const struct proof_look *look, const struct evidence *evidence,
 	struct reach_target target = tree_target(look->row);
 	struct futex_sight sight = {.threads = look->row->thread_count, .is_musl = look->row->libc == LIBC_MUSL};
 	struct futex_facts facts;
-	pid_t value = (pid_t)evidence->arguments[2];
+	pid_t value = (pid_t)(evidence->arguments[2] & (sight.is_musl ? TID_MASK : UINT32_MAX));
 
 	sight.value_is_thread = value > 0 && value != look->slot->record.tid && proof_task_exists(look->row->pid, value);
 	futex_sight_tell(&target, evidence->arguments, &sight, &facts);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/proofs.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "judge/calls.h"
 #include "lifesign/segment.h"
@@ -44,13 +46,21 @@ static bool locks_files(uint32_t op)
 	return op == CALL_fcntl || op == CALL_flock || op == CALL_lockf;
 }
 
-static bool is_awaited(const struct proofs *proofs, const struct slot_now *slot)
+static struct proofs_awaited *find_awaited(struct proofs_awaited *list, unsigned count, pid_t pid)
 {
-	for (unsigned i = 0; i < proofs->awaited_count; i++) {
-		if (proofs->awaited[i] == slot->record.pid)
-			return true;
+	for (unsigned i = 0; i < count; i++) {
+		if (list[i].pid == pid)
+			return &list[i];
 	}
-	return false;
+	return NULL;
+}
+
+/* Is it worth to know of more of its threads whether they can go on? */
+static bool is_awaited(struct proofs *proofs, pid_t pid)
+{
+	const struct proofs_awaited *found = find_awaited(proofs->awaited, proofs->awaited_count, pid);
+
+	return found && !found->goes_on;
 }
 
 /* Of calls on streams only, and of threads that the kernel says are asleep. */
@@ -63,7 +73,7 @@ static bool may_hide(const struct slot_now *slot, uint32_t op)
 	return info->class != CLASS_FD || info->kind == OBJECT_STREAM;
 }
 
-static bool is_interesting(const struct proofs *proofs, const struct slot_now *slot, uint64_t call)
+static bool is_interesting(struct proofs *proofs, const struct slot_now *slot, uint64_t call)
 {
 	uint32_t op = (uint32_t)(call & CALL_OP_MASK);
 	bool timed = call & CALL_TIMED;
@@ -74,9 +84,9 @@ static bool is_interesting(const struct proofs *proofs, const struct slot_now *s
 	case FILE_LOCK:
 		return !timed && locks_files(op);
 	case WOKEN:
-		return (slot->record.extra && proofs->somebody) || (!timed && is_awaited(proofs, slot));
+		return (slot->record.extra && proofs->somebody) || (!timed && is_awaited(proofs, slot->record.pid));
 	case AWAITED:
-		return !timed && is_awaited(proofs, slot);
+		return !timed && is_awaited(proofs, slot->record.pid);
 	case HIDDEN:
 		return !timed && may_hide(slot, op);
 	default:
@@ -84,7 +94,7 @@ static bool is_interesting(const struct proofs *proofs, const struct slot_now *s
 	}
 }
 
-static bool is_candidate(const struct proofs *proofs, const struct slot_now *slot, const struct notebook_track *track, int64_t now)
+static bool is_candidate(struct proofs *proofs, const struct slot_now *slot, const struct notebook_track *track, int64_t now)
 {
 	return !slot->moved && !slot->record.torn && now - track->since >= STANDS_NS && is_interesting(proofs, slot, track->call);
 }
@@ -150,35 +160,61 @@ static void add_hint(struct hint *hint, const struct slot_now *slot)
 	hint->orphan |= slot->proof.orphan;
 }
 
-static bool may_be_knotted(const struct hint *hint)
+static bool may_be_knotted(struct proofs *proofs, const struct hint *hint)
 {
 	if (hint->orphan || hint->count > HINT)
 		return true;
 	for (unsigned i = 0; i < hint->count; i++) {
+		bool awaited = hint->processes[i] && is_awaited(proofs, hint->processes[i]);
+
 		for (unsigned j = 0; j < hint->count; j++) {
-			if (hint->owners[i] == hint->waiters[j] || (hint->processes[i] && hint->processes[i] == hint->pids[j]))
+			if (hint->owners[i] == hint->waiters[j] || (awaited && hint->processes[i] == hint->pids[j]))
 				return true;
 		}
 	}
 	return false;
 }
 
-static void add_awaited(struct proofs *proofs, const struct slot_now *slot)
-{
-	pid_t process = slot->proof.kind == PROOF_PARKED ? 0 : slot->proof.process;
+/* What is gathered in one pass over all threads. */
+struct pass {
+	struct hint hint;
+	struct proofs_awaited awaited[PROOFS_AWAITED]; /* for the next pass */
+	unsigned awaited_count;
+};
 
-	for (unsigned i = 0; i < proofs->awaited_count; i++) {
-		if (proofs->awaited[i] == process)
-			return;
-	}
-	if (process && proofs->awaited_count < PROOFS_AWAITED)
-		proofs->awaited[proofs->awaited_count++] = process;
+static void await(struct pass *pass, const struct slot_proof *proof)
+{
+	if (!proof->samples || !proof->process || proof->kind == PROOF_PARKED || pass->awaited_count == PROOFS_AWAITED ||
+		find_awaited(pass->awaited, pass->awaited_count, proof->process))
+		return;
+	pass->awaited[pass->awaited_count++] = (struct proofs_awaited){.pid = proof->process};
 }
 
-void proofs_look(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now, unsigned *left)
+/* By its call alone. Who hides what he waits for may be stuck. */
+static bool plainly_goes_on(const struct slot_now *slot, uint64_t call)
 {
-	struct hint hint = {.count = 0};
+	uint32_t op = (uint32_t)(call & CALL_OP_MASK);
+	enum interest interest = interests[call_info(op)->class];
 
+	return slot->moved || (call & CALL_TIMED) || interest == NEVER || (interest == FILE_LOCK && !locks_files(op));
+}
+
+static void note_who_goes_on(struct proofs *proofs, const struct slots *slots)
+{
+	for (unsigned i = 0; i < proofs->awaited_count; i++)
+		proofs->awaited[i].goes_on = false;
+	for (uint32_t i = 0; i < slots->order_count && proofs->awaited_count; i++) {
+		const struct slot_now *slot = &slots->now[slots->order[i]];
+		struct proofs_awaited *found = find_awaited(proofs->awaited, proofs->awaited_count, slot->record.pid);
+
+		if (found && slot->live)
+			found->goes_on |= plainly_goes_on(slot, slots->notebook->tracks[slots->order[i]].call);
+	}
+}
+
+static void look_at_all(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now, unsigned *left,
+	struct pass *pass)
+{
 	for (uint32_t i = 0; i < slots->order_count; i++) {
 		const uint32_t index = slots->order[i];
 		struct slot_now *slot = &slots->now[index];
@@ -193,15 +229,22 @@ void proofs_look(struct proofs *proofs, struct slots *slots, const struct tree *
 			(*left)--;
 			look_at(slot, &(struct proof_look){slots, tree, &tree->rows[slot->row], slot, track, now});
 		}
+		await(pass, &slot->proof);
 		if (proofs_is_proven(slot, track, now))
-			add_hint(&hint, slot);
+			add_hint(&pass->hint, slot);
 	}
-	proofs->knot_count = proofs->awaited_count = 0;
-	for (uint32_t i = 0; i < slots->order_count && hint.count; i++) {
-		if (slots->now[slots->order[i]].live && slots->now[slots->order[i]].proof.samples)
-			add_awaited(proofs, &slots->now[slots->order[i]]);
-	}
-	proofs->somebody = hint.count > 0;
-	if (may_be_knotted(&hint))
+}
+
+void proofs_look(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now, unsigned *left)
+{
+	struct pass pass = {.awaited_count = 0};
+
+	look_at_all(proofs, slots, tree, now, left, &pass);
+	memcpy(proofs->awaited, pass.awaited, sizeof(proofs->awaited));
+	proofs->awaited_count = pass.awaited_count;
+	note_who_goes_on(proofs, slots);
+	proofs->knot_count = 0;
+	proofs->somebody = pass.hint.count > 0;
+	if (may_be_knotted(proofs, &pass.hint))
 		proofs_find_knots(proofs, slots, tree, now);
 }

@@ -14,6 +14,13 @@
 
 enum { PROOFS_KNOTS = 8, PROOFS_AWAITED = 16 };
 
+/* A process that somebody seems to wait for. As long as one of its threads plainly goes on, that wait may end; else
+ * all of them are looked at. */
+struct proofs_awaited {
+	pid_t pid;
+	bool goes_on;
+};
+
 struct proofs {
 	struct knot_thread *threads; /* one for each of slots.order[] */
 	int32_t *knot_of, *seen;
@@ -28,7 +35,7 @@ struct proofs {
 	struct knot knots[PROOFS_KNOTS];
 	unsigned knot_count;
 	bool somebody; /* is proven to wait, as of the last look */
-	pid_t awaited[PROOFS_AWAITED]; /* processes that somebody is proven to wait for: more of them is looked at */
+	struct proofs_awaited awaited[PROOFS_AWAITED];
 	unsigned awaited_count;
 };
 

@@ -21,11 +21,11 @@ KNOTS = {
         "fcntl_mutex": (2, "a file lock (/"), "child_fcntl": (2, "the end of process"), "any_child": (1, "mutex 0x")},
 }
 # musl's plain mutexes and its read-write locks do not know who has them
-MUSL = {THREADS: ("recursive", "errorcheck", "robust", "once_again", "stream_calls"),
+MUSL = {THREADS: ("recursive", "errorcheck", "robust", "once_again", "stream_calls", "streams"),
         PROCESSES: ("shared_mutexes", "flocks", "child_fcntl")}
 # only a sleep that was never interrupted shows that a thread outside of all calls stayed where it was
 NOT_TICKING = ("streams", "loader")
-ALIVE = [(THREADS, "semaphore"), (THREADS, "once_slowly"), (PROCESSES, "fcntls"), (PROCESSES, "flock_inherited"),
+ALIVE = [(THREADS, "semaphore"), (THREADS, "timed"), (THREADS, "once_slowly"), (PROCESSES, "fcntls"), (PROCESSES, "flock_inherited"),
          (THREADS + "-musl", "normal"), (THREADS + "-musl", "semaphore"), (THREADS + "-musl", "once_slowly")]
 
 

@@ -63,6 +63,23 @@ static void errorcheck(void)
 	of_kind(PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE);
 }
 
+/* One of them gives up after an hour. */
+static int lock_for_an_hour(void)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 3600;
+	return pthread_mutex_timedlock(&accounts, &end);
+}
+
+TAKES(patient, pthread_mutex_lock(&journal), lock_for_an_hour())
+
+static void timed(void)
+{
+	start_two(patient, rotator);
+}
+
 static void robust(void)
 {
 	of_kind(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ROBUST, PTHREAD_PRIO_NONE);
@@ -217,7 +234,7 @@ static void loader(void)
 }
 
 static const struct scene scenes[] = {
-	{"normal", normal}, {"recursive", recursive}, {"errorcheck", errorcheck}, {"robust", robust},
+	{"normal", normal}, {"recursive", recursive}, {"errorcheck", errorcheck}, {"robust", robust}, {"timed", timed},
 	{"rwlocks", rwlocks}, {"rwlock_mutex", rwlock_mutex}, {"semaphore", semaphore}, {"alone", alone},
 	{"once", once}, {"once_again", once_again}, {"once_slowly", once_slowly}, {"streams", streams}, {"stream_calls", stream_calls},
 	{"loader", loader}};

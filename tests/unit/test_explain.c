@@ -157,6 +157,23 @@ static void musl_mutexes_name_owners_unless_normal(void **state)
 	}
 }
 
+/* A tid and the bit of waiters, wherever it stands, if that thread lives. */
+static void musl_streams_name_owners(void **state)
+{
+	uint32_t words[10] = {9, 9, 0x40000000U | 55};
+	struct futex_sight sight = sight_of(words, sizeof(words), 8, FUTEX_WAIT_PRIVATE, 0x40000000U | 55);
+	struct futex_facts facts;
+
+	(void)state;
+	sight.is_musl = sight.value_is_thread = true;
+	futexes_tell(&sight, &facts);
+	assert_int_equal(facts.kind, FUTEX_STREAM);
+	assert_int_equal(facts.owner, 55);
+	sight.value_is_thread = false;
+	futexes_tell(&sight, &facts);
+	assert_int_equal(facts.kind, FUTEX_UNKNOWN);
+}
+
 static void a_wait_of_another_kind_is_no_lock(void **state)
 {
 	uint32_t words[12] = {2, 0, 77, 1};
@@ -265,6 +282,19 @@ static void a_waiter_stands_behind_its_holder(void **state)
 	assert_int_equal(file_locks_owner_in("1:\nx\n\n", FILE_LOCK_POSIX, 7, 0), 0);
 }
 
+/* Two threads of one process: which one waits for whom is not told. */
+static void of_two_waits_on_one_file_neither_is_told(void **state)
+{
+	static const char same[] = "1: POSIX  ADVISORY  WRITE 10 08:01:5 0 9\n1: -> POSIX  ADVISORY  WRITE 7 08:01:5 0 9\n"
+				   "1: -> POSIX  ADVISORY  WRITE 7 08:01:5 0 9\n",
+			  other[] = "1: POSIX  ADVISORY  WRITE 10 08:01:5 0 9\n1: -> POSIX  ADVISORY  WRITE 7 08:01:5 0 9\n"
+				    "2: POSIX  ADVISORY  WRITE 11 08:01:5 10 19\n2: -> POSIX  ADVISORY  WRITE 7 08:01:5 10 19\n";
+
+	(void)state;
+	assert_int_equal(file_locks_owner_in(same, FILE_LOCK_POSIX, 7, 5), 10);
+	assert_int_equal(file_locks_owner_in(other, FILE_LOCK_POSIX, 7, 5), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,12 +303,14 @@ int main(void)
 		cmocka_unit_test(a_rwlock_tells_its_writer_or_counts_readers),
 		cmocka_unit_test(a_join_needs_a_living_thread_and_a_shared_futex),
 		cmocka_unit_test(musl_mutexes_name_owners_unless_normal),
+		cmocka_unit_test(musl_streams_name_owners),
 		cmocka_unit_test(a_wait_of_another_kind_is_no_lock),
 		cmocka_unit_test(limits_are_read_from_the_arguments),
 		cmocka_unit_test(addresses_have_names),
 		cmocka_unit_test(what_is_nowhere_has_no_name),
 		cmocka_unit_test(a_mapping_is_a_line),
 		cmocka_unit_test(a_waiter_stands_behind_its_holder),
+		cmocka_unit_test(of_two_waits_on_one_file_neither_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
