@@ -248,6 +248,30 @@ static void without_room_the_next_one_says_everything(void **state)
 	assert_int_equal(replay.torn, 0);
 }
 
+/* A lock is held by a thread whose slot is free by now: the ladder looks there all the same. */
+static void whoever_is_waited_for_is_recorded_without_being_in_the_order(void **state)
+{
+	uint32_t loop, holder;
+
+	(void)state;
+	loop = one_loop(&world);
+	holder = add_thread(&world, 0, THREAD_WORKER);
+	begin_recording();
+	waits(&world, loop, OP_LOCK, WAIT_LOCK);
+	world.looks[loop].waits_for = (int32_t)holder;
+	waits(&world, holder, OP_RECV, WAIT_EXTERNAL);
+	world.frame.count = 1;
+	for (unsigned i = 0; i < 400; i++) {
+		world.processes[0].unread = true;
+		tick(&world);
+		note(true);
+	}
+	judge_again();
+	assert_int_equal(replay.compared, 400);
+	assert_int_equal(replay.wrong, 0);
+	assert_int_equal(replay.services[0].state.looks[holder].on, WAIT_EXTERNAL);
+}
+
 /* Whoever adds a field that judge decides by adds it to recording_fields.c; `from`: lists and pointers, which
  * are written otherwise, begin there. */
 static void check_table(enum recording_table table, const unsigned char *ones, size_t from)
@@ -313,6 +337,7 @@ int main(void)
 		cmocka_unit_test_setup(a_torn_record_costs_itself_alone, prepare),
 		cmocka_unit_test_setup(fields_may_come_and_go, prepare),
 		cmocka_unit_test_setup(without_room_the_next_one_says_everything, prepare),
+		cmocka_unit_test_setup(whoever_is_waited_for_is_recorded_without_being_in_the_order, prepare),
 		cmocka_unit_test(every_field_is_recorded),
 	};
 
