@@ -354,7 +354,8 @@ struct dependency_set *dependency_set_of(const struct config_document *document,
 	check_circles(&walk);
 	check_groups(&walk);
 	seal(walk.set);
-	if (why->count + why->unseen == before)
+	/* what the reader could not read was complained of before */
+	if (why->count + why->unseen == before && walk.set->count == count)
 		return walk.set;
 	free(walk.set);
 	return NULL;

@@ -65,6 +65,9 @@ enum dependency_kind dependency_kind_named(const char *name);
 /* The URL without its password, for people. */
 void dependency_show_url(const struct dependency *of, char *out, size_t bytes);
 
+/* Both tables as Markdown, for configuration.md. */
+void dependency_print_reference(void);
+
 /* One value of one key: 0, or -EINVAL and a reason. */
 int dependency_take(struct dependency *out, const struct dependency_key *key, const struct config_node *node, char *why,
 	size_t why_bytes);

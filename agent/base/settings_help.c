@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the table says about itself: the options of `help`, and the reference of configuration.md. */
+#include "base/dependency_table.h"
 #include "base/settings_table.h"
 
 #include <stdio.h>
@@ -121,6 +122,7 @@ void settings_print_reference(void)
 			printf("%s`%s`", count++ ? ", " : "", settings_table[i].key);
 	printf(".\n\n## Settings\n");
 	print_rows(false);
+	dependency_print_reference();
 	printf("\n## Taken and checked, but without effect in this version\n");
 	print_rows(true);
 }

@@ -25,7 +25,7 @@ static const struct option_row probe_options[] = {
 	[PROBE_TIMEOUT_SECONDS] = {"timeout", OPTION_VALUE, "SECONDS", "for all phases together (default: 3)"},
 	[PROBE_TIMES] = {"times", OPTION_VALUE, "N", "ask so often over the same connection (default: 1)"}};
 static const struct option_row config_options[] = {
-	[CONFIG_DOWN] = {"down", OPTION_VALUE, "NAME[,NAME]", "check: what the probes answer while these are down"}};
+	[CONFIG_DOWN] = {"down", OPTION_VALUE, "NAME[,NAME]", "check: the answers while these are down"}};
 static const struct option_row reload_options[] = {ASK};
 
 const struct command commands[] = {

@@ -9,7 +9,7 @@ import pytest
 
 from lifesign import SOURCE, call
 
-COMMANDS = ["run", "agent", "status", "explain", "check", "config", "reload", "version", "help"]
+COMMANDS = ["run", "agent", "status", "explain", "check", "probe", "maintenance", "config", "reload", "version", "help"]
 
 
 def test_help_lists_what_is_built():
