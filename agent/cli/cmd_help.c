@@ -38,7 +38,7 @@ static void print_commands(void)
 	printf("Usage: lifesign COMMAND [OPTIONS] …\n\n"
 	       "Answers health probes for a service that nobody may change.\n\nCommands:\n");
 	for (const struct command *command = commands; command->name; command++)
-		printf("  %-10s%s\n", command->name, command->about);
+		printf("  %-13s%s\n", command->name, command->about);
 	printf("\n'lifesign help COMMAND' tells more. First steps:\n"
 	       "  lifesign run -- redis-server       in one terminal\n"
 	       "  lifesign status                    in another\n"

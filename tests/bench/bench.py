@@ -19,7 +19,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-GROUPS = {"calls": "Shim: what one call costs", "services": "Services: CPU an operation", "agent": "Agent", "http": "HTTP"}
+GROUPS = {"calls": "Shim: what one call costs", "services": "Services: CPU an operation", "agent": "Agent", "http": "HTTP", "dependencies": "Dependencies"}
 LIMIT_S = 150     # no row takes longer than half of that on two idle cores
 LAST_WORDS_S = 30  # for a row that was stopped to end what it started
 
@@ -43,7 +43,8 @@ def arguments():
 def find_product(build):
     """Where lifesign.py of the e2e tests looks for it."""
     build = os.path.abspath(build)
-    os.environ.update(LIFESIGN_BIN=f"{build}/bin/lifesign", LIFESIGN_SHIM=f"{build}/lib/liblifesign.so", LIFESIGN_BUILD=build)
+    os.environ.update(LIFESIGN_BIN=f"{build}/bin/lifesign", LIFESIGN_SHIM=f"{build}/lib/liblifesign.so", LIFESIGN_BUILD=build,
+                      LIFESIGN_SUPPORT=f"{build}/tests/support")
     sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 
 

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readiness while everything it depends on hangs: how soon the verdict is there, what an answer takes meanwhile, what
+is held, and how soon it is good again; beside Go's two usual ways on the same black holes. And a crowd of replicas
+that share one dependency which dies: how many of them stay in rotation."""
+import contextlib
+import http.client
+import json
+import os
+import time
+
+from arms import Place, anonymous_bytes, descendants, free_port, program, start_plain, start_run
+from figures import Figure, Goal
+from holes import Holes
+from lifesign import SUPPORT, ask, wait_until
+
+HUNG = 64
+TIMEOUT_S = 3.0
+
+
+def configuration(ports, **readiness):
+    return json.dumps({"readiness": {"periodSeconds": 4, "timeoutSeconds": TIMEOUT_S, **readiness},
+                       "dependencies": [{"name": f"d{i}", "kind": "redis", "url": f"redis://127.0.0.1:{port}/", "class": "hard"}
+                                        for i, port in enumerate(ports)]})
+
+
+def latencies(port, seconds=3, path="/readyz"):
+    """Sorted seconds of one answer after the other, for so long."""
+    found, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        began = time.monotonic()
+        ask(port, path, timeout=30)
+        found.append(time.monotonic() - began)
+    return sorted(found)
+
+
+def at(sorted_values, share):
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
+
+
+def holds(pids):
+    """Threads, descriptors, anonymous bytes."""
+    threads = sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids)
+    return threads, sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids), sum(anonymous_bytes(pid) for pid in pids)
+
+
+def wait_status(port, status, seconds):
+    wait_until(lambda: ask(port, "/readyz", timeout=30).status == status, seconds, f"/readyz never said {status}")
+    return time.monotonic()
+
+
+def goroutines(port):
+    return int(ask(port, "/goroutines").text)
+
+
+class Hung:
+    """One way of answering beside the same holes, from the first question to the recovery."""
+
+    name = "hung64"
+    needs = [(program("blackholes"), "golang-go, and the target bench-programs")]
+
+    def measure(self, rounds=None):
+        figures = []
+        for way in ("ours", "background", "handler"):
+            place = Place()
+            try:
+                with contextlib.ExitStack() as stack:
+                    holes = stack.enter_context(Holes(HUNG))
+                    figures += getattr(self, way)(stack, place, holes)
+            finally:
+                place.remove()
+        return figures
+
+    @staticmethod
+    def told(way, port, holes, pids):
+        slow, before = latencies(port), holds(pids)
+        healed = holes.heal()
+        good = wait_status(port, 200, 30) - healed
+        return [Figure(f"64 hung, {way}: /readyz p50", "ms", ours=[at(slow, 0.5) * 1e3]),
+                Figure(f"64 hung, {way}: /readyz p99.9", "ms", ours=[at(slow, 0.999) * 1e3]),
+                Figure(f"64 hung, {way}: answers over 1 s", "answers", ours=[sum(s > 1 for s in slow)],
+                       goal=Goal("value", 0) if way == "lifesign" else None),
+                Figure(f"64 hung, {way}: threads / fds / MB", "threads", ours=[before[0]], note=f"{before[1]} fds, {before[2] / 1e6:.1f} MB"),
+                Figure(f"64 hung, {way}: good again after healing", "s", ours=[good])]
+
+    def ours(self, stack, place, holes):
+        port = free_port()
+        config = place.file("c.yaml", configuration(holes.ports))
+        run = start_run(stack, ["/usr/bin/python3", "-m", "http.server", port, "--bind", "127.0.0.1"], ["--config", config], place=place)
+        said = []
+        for _ in range(3):
+            said.append(self.verdict_after(run, holes))
+        pids = [run.agent()] + [pid for pid in descendants(run.pid) if "prober" in open(f"/proc/{pid}/comm", encoding="ascii").read()]
+        return [Figure("64 hung, lifesign: verdict after the cycle's start", "s", ours=said, goal=Goal("value", 3.05))] + \
+            self.told("lifesign", run.port, holes, pids)
+
+    @staticmethod
+    def verdict_after(run, holes):
+        """From the first connection of a cycle to the moment when all are told to be down of that cycle."""
+        del holes.heard[:]
+        began = wait_until(lambda: holes.heard and holes.heard[0], 20, "no cycle began")
+
+        def all_told():
+            now = time.monotonic()
+            ages = [d["age_seconds"] for d in run.status()["dependencies"] if d["status"] == "down"]
+            fresh = len(ages) == HUNG and all(now - age > began + 1 for age in ages)
+            return fresh and max(now - age for age in ages)
+        return wait_until(all_told, 20, "not all are down") - began
+
+    def background(self, stack, place, holes):
+        return self.go(stack, place, holes, "background")
+
+    def handler(self, stack, place, holes):
+        return self.go(stack, place, holes, "handler")
+
+    def go(self, stack, place, holes, way):
+        port = free_port()
+        peer = start_plain(stack, [program("blackholes"), way, f"127.0.0.1:{port}"] + [f"127.0.0.1:{p}" for p in holes.ports], port, place)
+        found = self.told(f"Go {way}", port, holes, [peer.pid])
+        return found + [Figure(f"64 hung, Go {way}: goroutines", "count", ours=[goroutines(port)])]
+
+
+class Cascade:
+    """Replicas under real agents, one hard dependency of all; it dies."""
+
+    name = "cascade"
+    needs = [("/usr/bin/redis-server", "redis-server"), (os.path.join(SUPPORT, "small_service"), "the tests' programs")]
+    REPLICAS, SECONDS = 50, 20
+
+    def measure(self, rounds=None):
+        figures = []
+        for words, extra in (("without failOpen", {}), ("failOpen peers", {"peerShare": 0.5}),):
+            place = Place()
+            try:
+                with contextlib.ExitStack() as stack:
+                    figures += self.play(stack, place, words, extra)
+            finally:
+                place.remove()
+        return figures
+
+    def config(self, place, db, ports, fail_open):
+        content = {"startup": {"port": "none"}, "readiness": {"periodSeconds": 2, "timeoutSeconds": 1, "fastSeconds": 0.5},
+                   "dependencies": [{"name": "db", "kind": "redis", "url": f"redis://127.0.0.1:{db}/", "class": "hard"}]}
+        if fail_open:
+            content["readiness"]["failOpen"] = {"peers": ",".join(f"127.0.0.1:{port}" for port in ports), **fail_open}
+        return place.file("c.yaml", json.dumps(content))
+
+    def play(self, stack, place, words, fail_open):
+        db, ports = free_port(), [free_port() for _ in range(self.REPLICAS)]
+        redis = start_plain(stack, ["/usr/bin/redis-server", "--port", db, "--save", ""], db, place)
+        config = self.config(place, db, ports, fail_open)
+        runs = [start_run(stack, [os.path.join(SUPPORT, "small_service")], ["--config", config], listen=f"127.0.0.1:{port}", up=0, place=place)
+                for port in ports]
+        wait_until(lambda: self.share(ports) == 1, 120, lambda: f"{self.share(ports):.2f} are ready; {runs[0].said()}")
+        redis.process.kill()
+        killed, line, dead = time.monotonic(), [], 0
+        while time.monotonic() < killed + self.SECONDS:
+            line.append((time.monotonic() - killed, self.share(ports)))
+            dead += self.share(ports, "/livez") < 1
+        ready = [share for _, share in line]
+        shown = " ".join(f"{moment:.0f}s:{share:.0%}" for moment, share in line[::max(1, len(line) // 8)])
+        return [Figure(f"50 replicas, their database dies, {words}: least share that is ready", "%", ours=[min(ready) * 100], note=shown),
+                Figure(f"50 replicas, {words}: looks at which some livez failed", "looks", ours=[dead], goal=Goal("value", 0))]
+
+    @staticmethod
+    def share(ports, path="/readyz"):
+        def ok(port):
+            try:
+                return ask(port, path, timeout=5).status == 200
+            except (OSError, http.client.HTTPException):
+                return False
+        return sum(map(ok, ports)) / len(ports)
+
+
+ROWS = [Hung(), Cascade()]
