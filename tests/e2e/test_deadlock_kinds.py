@@ -74,7 +74,7 @@ def test_musl(run, any_counts):
 
 
 def test_what_may_still_end_is_not_accused(run, any_counts):
-    started = {scene: run([program, scene], options=any_counts) for program, scene in ALIVE}
+    started = {(program, scene): run([program, scene], options=any_counts) for program, scene in ALIVE}
     for one in started.values():
         wait_until(lambda one=one: "ready" in one.out(), 10, one.said)
 
