@@ -30,6 +30,7 @@ struct progress_thread {
 	uint64_t claim, entries; /* for which `answer` was found out */
 	uint32_t op;
 	int64_t asked; /* CLOCK_BOOTTIME ns, 0 never */
+	int64_t answered; /* when `answer` was found out; what a thread waits on may change while it stands */
 	struct wait_on_answer answer;
 };
 

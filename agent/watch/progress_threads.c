@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "judge/calls.h"
+#include "judge/home.h"
 #include "lifesign/segment.h"
 
 /* How long a thread stands before the kernel is asked, and how often then: a loop's clock lives of fresh answers. */
@@ -160,8 +161,10 @@ static void ask(struct service *service, uint32_t index, int64_t now)
 		return;
 	ask_kernel(&progress->looks[index], slot, &evidence, now);
 	look.evidence = &evidence;
-	if (!same || now - thread->asked >= AGAIN_NS || thread->answer.on == WAIT_UNKNOWN || evidence.state == 'D')
+	if (!same || now - thread->answered >= AGAIN_NS || thread->answer.on == WAIT_UNKNOWN || evidence.state == 'D') {
 		thread->answer = wait_on_find(&look);
+		thread->answered = now;
+	}
 	thread->claim = slot->record.claim;
 	thread->entries = slot->record.entries;
 	thread->op = op_of(slot);
@@ -182,6 +185,16 @@ static enum thread_state state_of(const struct service *service, const struct sl
 	bool accepts = call_info(op_of(slot))->class == CLASS_ACCEPT;
 
 	return accepts && !service->progress.processes[slot->row].queue ? THREAD_IDLE : slot->state;
+}
+
+/* Timers are at home in a sleep, whoever else is there is at work. */
+static bool rests(const struct service *service, uint32_t index)
+{
+	const struct slot_now *slot = &service->slots.now[index];
+	const struct notebook_track *track = &service->notebook.tracks[index];
+
+	return slot->state == THREAD_SLEEP && slot->role != THREAD_LOOP && slot->role != THREAD_LISTENER &&
+	       call_info(op_of(slot))->class == CLASS_SLEEP && home_is_at(&track->home, op_of(slot), track->caller);
 }
 
 static void fill_look(struct service *service, uint32_t index)
@@ -208,6 +221,7 @@ static void fill_look(struct service *service, uint32_t index)
 	look->accepts = slot->accepts;
 	look->state = state_of(service, slot);
 	look->timed = (slot->record.call & CALL_TIMED) != 0;
+	look->rests = rests(service, index);
 	look->on = ladder_wait_of(op);
 	look->waits_for = waits_for(service, slot);
 	if (thread->asked && thread->claim == look->claim && thread->entries == look->entries && thread->op == op) {
