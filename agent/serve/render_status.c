@@ -39,12 +39,6 @@ static void write_detail(
 		json_null(json, key);
 }
 
-static void write_nulls(struct json *json, const char *const *keys)
-{
-	for (; *keys; keys++)
-		json_null(json, *keys);
-}
-
 static void write_link(struct json *json, const struct snapshot_link *link, const struct request *request)
 {
 	char address[32];
@@ -188,7 +182,7 @@ static void write_thread(struct json *json, const struct standing *standing, con
 	json_uint(json, "beats", thread->beats);
 	json_bool(json, "home", thread->home);
 	write_target(json, request, &thread->waits_for);
-	write_nulls(json, (const char *const[]){"why", NULL});
+	json_text(json, "why", thread->why == REASON_NONE ? NULL : reason_text(thread->why));
 	json_object_end(json);
 }
 

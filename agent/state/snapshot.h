@@ -93,6 +93,7 @@ struct snapshot_thread {
 	uint64_t beats;
 	bool home;
 	struct wait_target waits_for; /* kind TARGET_NONE = null */
+	enum reason_code why; /* the reason that it is part of, REASON_NONE = null */
 };
 
 struct snapshot_listener {

@@ -220,6 +220,17 @@ static void fill_verdicts(struct snapshot *out, const struct verdicts *verdicts)
 	fill_answer(&out->startup, verdicts->startup_ok, &verdicts->startup);
 }
 
+/* Whoever is part of what is wrong says so. */
+static void mark_stuck(struct snapshot *out)
+{
+	for (unsigned i = 0; i < out->chain.stuck_count; i++) {
+		for (unsigned at = 0; at < out->thread_count; at++) {
+			if (out->threads[at].tid == out->chain.stuck[i])
+				out->threads[at].why = out->chain.code;
+		}
+	}
+}
+
 /* Room for the threads with a slot, and for those listed from /proc if there are any. */
 static unsigned count_threads(const struct service *service)
 {
@@ -256,6 +267,7 @@ void publish_snapshot(struct service *service, int64_t now)
 	chain_fill(out, service);
 	progress_words_fill(out, service);
 	limits_fill(out, &service->limits);
+	mark_stuck(out);
 	fill_events(out, &service->notebook.core);
 	picture_tell(service, out);
 	snapshot_publish(service->seat, out);

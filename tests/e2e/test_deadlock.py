@@ -46,6 +46,7 @@ def test_found_with_its_chain(run, place, scene):
     status = started.status()
     reason = next(r for r in status["live"]["reasons"] if r["code"] == code)
     assert len(reason["chain"]) == length and set(link["tid"] for link in reason["chain"]) <= set(reason["threads"])
+    wait_until(lambda: {t["tid"] for t in started.threads() if t["why"] == reason["code"]} == set(reason["threads"]), 5, started.status)
     if code == "deadlock":  # each holds what the one before waits for, and the last what the first does
         owners, tids = [link["owner"] for link in reason["chain"]], [link["tid"] for link in reason["chain"]]
         assert owners == tids[1:] + tids[:1]
