@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 TEST_PACKAGES='libcmocka-dev python3 python3-pytest python3-jsonschema redis-server nginx-light postgresql prometheus
 	valgrind strace clang libclang-rt-dev python3-prometheus-client musl-tools busybox-static dpkg-dev file less procps
 	memcached nats-server mariadb-server-core mariadb-client-core apache2-bin haproxy php-fpm openssh-server openssh-client
-	dnsmasq-base bind9 pgbouncer gunicorn nodejs openjdk-17-jdk-headless ruby puma g++ golang-go libjemalloc2
+	dnsmasq-base bind9 openssl pgbouncer gunicorn nodejs openjdk-17-jdk-headless ruby puma g++ golang-go libjemalloc2
 	libtcmalloc-minimal4 libfaketime libfakeroot libcap2-bin git make perl wrk'
 
 preset=release
