@@ -268,3 +268,8 @@ long tls_link_receive(struct tls_link *link, struct attempt *attempt, void *byte
 {
 	return link->tls ? receive_tls(link, attempt, bytes, room) : pull(link, attempt, bytes, room);
 }
+
+bool tls_link_pending(const struct tls_link *link)
+{
+	return link->tls && (SSL_pending(link->tls) > 0 || BIO_pending(SSL_get_rbio(link->tls)) > 0);
+}

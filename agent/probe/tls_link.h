@@ -29,6 +29,9 @@ bool tls_link_secure(struct tls_link *link, struct attempt *attempt);
 bool tls_link_send(struct tls_link *link, struct attempt *attempt, const void *bytes, size_t count);
 long tls_link_receive(struct tls_link *link, struct attempt *attempt, void *bytes, size_t room);
 
+/* Has something been received that poll cannot see any more? */
+bool tls_link_pending(const struct tls_link *link);
+
 /* Sends nothing and waits for nothing. */
 void tls_link_close(struct tls_link *link, struct attempt *attempt);
 
