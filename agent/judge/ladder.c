@@ -155,6 +155,7 @@ static void begin_process(struct climb *climb, uint32_t number)
 	process->takes = process->taker_at_home = process->has_listener = process->has_pool =
 		process->pool_full = false;
 	process->pool_moves = process->pool_outside = process->spins = false;
+	process->attended = process->works = process->carries = false;
 	process->pool_external = process->pool_file = process->pool_first = LADDER_NOBODY;
 	process->marks = NULL;
 	if (look->role == PROCESS_CHILD)
@@ -208,12 +209,6 @@ static bool main_may_stand(enum wait_on on)
 	return on == WAIT_THREAD || on == WAIT_CHILD || on == WAIT_SIGNAL || on == WAIT_TIME;
 }
 
-/* A dispatcher is none of those whom it gives work to, though a runtime begins all its threads with one routine. */
-static bool is_of_its_pool(const struct ladder_look *look)
-{
-	return look->pool && !(look->role == THREAD_LOOP && look->accepts);
-}
-
 static void see_thread(struct climb *climb, uint32_t index)
 {
 	const struct ladder_look *look = &climb->frame->looks[index];
@@ -224,12 +219,11 @@ static void see_thread(struct climb *climb, uint32_t index)
 	loop_clock(climb, index);
 	climb->moves |= climb->ladder->clocks[index].moved;
 	process->moved |= climb->ladder->clocks[index].moved;
-	process->takes |= taker;
-	process->taker_at_home |= taker && !away;
-	if (is_of_its_pool(look) && look->pool <= climb->frame->pools) {
-		climb->ladder->pools[look->pool].size++;
-		climb->ladder->pools[look->pool].away += away;
-	}
+	if (taker)
+		taker_note(climb, look);
+	else
+		waker_note(climb, index);
+	pool_count(climb, look);
 	if (away) {
 		count_away(climb, index, look);
 		climb->working += look->role != THREAD_MAIN || !main_may_stand(look->on);

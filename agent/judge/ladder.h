@@ -48,6 +48,7 @@ struct ladder_look {
 	enum thread_state state; /* THREAD_IDLE: at home */
 	bool accepts; /* it takes connections from a listener itself (else, a loop: it carries accepted ones) */
 	bool timed;
+	bool rests; /* it sleeps where it always does: a timer, no work */
 	enum wait_on on;
 	int32_t waits_for; /* index of the thread that owns the lock or is to be joined; LADDER_NOBODY */
 	/* the kernel's witness; stays as last read */
@@ -122,6 +123,7 @@ struct ladder_clock {
 	int64_t kernel_read;
 	int64_t began;         /* `now` when it was first seen to stand here */
 	int64_t stood, worked; /* could have run since; … while work was waiting */
+	int64_t left;          /* since when it is away from home, whatever it does; 0: it is not */
 	uint32_t op;
 	uint8_t good, row; /* fresh looks that agree; what it stands in */
 	bool fresh;        /* the kernel was asked in this step */
@@ -158,6 +160,9 @@ struct ladder_process {
 	bool fresh; /* there is such a look */
 	bool spins; /* a loop of it spins: then that is no pause */
 	bool work, takes, taker_at_home, has_listener, has_pool, pool_full, pool_moves, pool_outside;
+	bool attended; /* somebody waits where connections come */
+	bool works;    /* somebody else is at work and goes on by himself, */
+	bool carries;  /* … or waits at home for clients: either may wake whoever waits for a wake-up */
 	int32_t pool_external, pool_file, pool_first;
 	struct ladder_marks *marks; /* NULL: none are kept of per-connection children */
 };

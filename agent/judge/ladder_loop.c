@@ -136,6 +136,9 @@ static enum wait_on blame(const struct climb *climb, uint32_t index, uint32_t *w
 			return others[i];
 		}
 	}
+	if (anybody && (process_of(climb, climb->frame->looks[*whom].process)->works ||
+			       process_of(climb, climb->frame->looks[*whom].process)->carries))
+		return WAIT_UNKNOWN;
 	return on;
 }
 

@@ -74,6 +74,11 @@ void stand_note(
 	struct ladder_process *process, unsigned group, enum ladder_row row, const struct ladder_stand *stand);
 bool stand_counts(const struct ladder_stand *stand);
 
+/* Who takes connections, and who may wake somebody that waits for nobody in particular: of each thread one. */
+void taker_note(struct climb *climb, const struct ladder_look *look);
+void waker_note(struct climb *climb, uint32_t index);
+void pool_count(struct climb *climb, const struct ladder_look *look);
+
 void loop_clock(struct climb *climb, uint32_t index);
 void loop_rung(struct climb *climb, uint32_t index);
 void pool_rung(struct climb *climb);

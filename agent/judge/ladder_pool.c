@@ -1,6 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "judge/ladder_parts.h"
 
+/* A dispatcher is none of those whom it gives work to, though a runtime begins all its threads with one
+ * routine. */
+static bool is_of_its_pool(const struct ladder_look *look)
+{
+	return look->pool && !(look->role == THREAD_LOOP && look->accepts);
+}
+
+void pool_count(struct climb *climb, const struct ladder_look *look)
+{
+	if (!is_of_its_pool(look) || look->pool > climb->frame->pools)
+		return;
+	climb->ladder->pools[look->pool].size++;
+	climb->ladder->pools[look->pool].away += look_is_away(look);
+}
+
 static bool takes_connections(const struct ladder_look *look)
 {
 	return look->role == THREAD_LISTENER || (look->role == THREAD_LOOP && look->accepts);
@@ -67,14 +82,21 @@ static void find_members(struct climb *climb)
 	}
 }
 
-/* Connections wait, nobody takes one, and all of some pool behind who could is away, or all who could are. Who
- * could and stays at home has stopped listening until his pool has room. Loops alone are the matter of their own
- * rows. */
+/* Connections wait, nobody takes one, and all of some pool behind who could is away, or nobody waits where
+ * connections come: who could and stays at home has stopped listening until his pool has room, or wants what a
+ * runtime gives to one at a time. A loop that is away is the matter of its own rows. */
 static bool is_exhausted(const struct ladder_process_look *look, const struct ladder_process *process)
 {
 	return look->covered && look->role != PROCESS_CHILD && look->queue && !look->dequeued &&
 	       process->takes &&
-	       (process->pool_full || (!process->taker_at_home && process->has_listener && !process->has_pool));
+	       (process->pool_full ||
+		       (!process->attended && (process->taker_at_home || process->has_listener)));
+}
+
+/* All who could serve are caught; who only looks the other way may come back. */
+static bool is_caught(const struct ladder_process *process)
+{
+	return !process->taker_at_home && (process->pool_full || (process->has_listener && !process->has_pool));
 }
 
 static void start_over(struct climb *climb, struct ladder_process *process)
@@ -123,13 +145,14 @@ static void judge(struct climb *climb, uint32_t number)
 	struct row_limits limits = row_limits(ROW_POOL_EXHAUSTED, climb);
 	enum held_code fault = fault_of(climb, process), held = climb_held(climb, number);
 	bool allowed = climb->frame->limits.pool_exhausted ||
-		       !(process->pool_outside || climb->frame->outbound || climb->away[WAIT_UNKNOWN]);
+		       !(process->pool_outside || process->works || process->carries ||
+			       climb->frame->outbound || climb->away[WAIT_UNKNOWN]);
 	struct ladder_stand stand = {.held = held, .thread = process->pool_first};
 
 	if (!process->pool_stood) /* steps are taken only while there is reason to */
 		process->pool_began = climb->frame->now;
 	stand.since = process->pool_began;
-	advance(climb, number, process, allowed && fault == HELD_NO);
+	advance(climb, number, process, allowed && is_caught(process) && fault == HELD_NO);
 	if (fault == HELD_IO_WAIT)
 		limits.not_ready = IO_WAIT_NOT_READY_NS;
 	stand.level = level_of(&limits, process->pool_stood, process->pool_worked,

@@ -65,7 +65,7 @@ static bool takers_are_missed(const struct climb *climb)
 
 		if (climb->frame->processes[i].role == PROCESS_CHILD)
 			continue;
-		if (process->takes && process->taker_at_home)
+		if (process->takes && process->attended)
 			return false;
 		takes |= process->takes;
 		work |= process->takes && process->work;
@@ -73,10 +73,11 @@ static bool takers_are_missed(const struct climb *climb)
 	return work && takes;
 }
 
+/* … and nobody waits for clients, who may go and so make room. */
 static bool all_are_seen(const struct climb *climb)
 {
 	for (unsigned i = 0; i < climb->frame->process_count; i++) {
-		if (!climb->frame->processes[i].covered)
+		if (!climb->frame->processes[i].covered || process_of(climb, i)->carries)
 			return false;
 	}
 	return true;

@@ -29,7 +29,7 @@ static const struct recording_field frame[] = {FRAME(now), FRAME(passed), FRAME(
 #define LOOK_TO(member, count) FIELD_TO(ladder_look, member, (count)-1)
 static const struct recording_field look[] = {LOOK(claim), LOOK(entries), LOOK(object), LOOK(op), LOOK(process),
 	LOOK(pool), LOOK_TO(role, THREAD_ROLE_COUNT), LOOK_TO(state, THREAD_STATE_COUNT), LOOK(accepts),
-	LOOK(timed), LOOK_TO(on, WAIT_COUNT), LOOK(waits_for), LOOK(kernel_read), LOOK(kernel_entries),
+	LOOK(timed), LOOK(rests), LOOK_TO(on, WAIT_COUNT), LOOK(waits_for), LOOK(kernel_read), LOOK(kernel_entries),
 	LOOK(kernel_op), LOOK(kernel_state), LOOK(syscall), LOOK(in_futex), LOOK(futex), LOOK(cpu_ns),
 	LOOK(delay_ns), LOOK(switches)};
 

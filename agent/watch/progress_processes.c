@@ -80,12 +80,12 @@ static bool holds(const struct listeners *listeners, uint64_t inode, pid_t pid)
 	return false;
 }
 
-/* Has this process, or one that shares a listener with it, taken a connection since the step before? */
+/* Has this process, or one that shares a listener with it, taken a connection, as this step's look at them says? */
 static bool has_accepted(const struct service *service, uint64_t inode)
 {
 	const struct front *front = &service->progress.front;
 
-	if (!front->accepted || front->accepted <= service->progress.ticked)
+	if (!front->accepted || front->accepted < service->progress.ticked)
 		return false;
 	for (unsigned i = 0; i < front->count; i++) {
 		if (front->rows[i].way == FRONT_INBOUND && front->rows[i].began == front->read &&

@@ -157,7 +157,7 @@ static void a_pause_of_all_is_waited_for_a_minute(void **state)
 	uint32_t loop = one_loop(&w), collector = add_thread(&w, 0, THREAD_WORKER);
 
 	(void)state;
-	waits(&w, loop, OP_COND, WAIT_WAKE);
+	waits(&w, loop, OP_JOIN, WAIT_THREAD); /* for a wake-up it would wait as long as anybody computes */
 	computes(&w, collector);
 	w.processes[0].queue = true;
 	pass(&w, 59 * SECOND);
