@@ -61,18 +61,17 @@ const struct command commands[] = {
 		"agent with several services the worst of all, unless --service names one.",
 		ROWS(check_options)},
 	{"probe", probe_main, "ask one dependency once and show the phases", "[OPTIONS] URL|NAME",
-		"Needs no agent. URL: tcp://HOST:PORT, postgresql://…, redis://…, http://…; NAME: one\n"
-		"of the dependencies of the file. Exits with 0 up, 1 degraded, 2 down.",
+		"Needs no agent. URL: tcp://HOST:PORT, postgresql://…, redis://…, http://…\n"
+		"NAME: one of the file's dependencies. Exits with 0 up, 1 degraded, 2 down.",
 		ROWS(probe_options)},
 	{"maintenance", maintenance_main, "take a service out of rotation, and back", "[OPTIONS] on|off",
 		"While it is on, readyz answers 503 `maintenance`; livez does not change. With\n"
-		"several services it holds for all of the agent. An agent that is replaced goes on\n"
-		"with it.",
+		"several services it holds for all of the agent, and for its successor, too.",
 		ROWS(maintenance_options)},
 	{"config", config_main, "check configuration files, print the reference",
 		"check [--down NAME,…] FILE [FILE…] | reference",
-		"check tells everything that is wrong and exits with 78, or with 0; with --down it\n"
-		"tells what the probes would answer while those dependencies are down.\n"
+		"check tells everything that is wrong and exits with 78, or with 0; with --down\n"
+		"it tells what the probes would answer while those dependencies are down.\n"
 		"reference prints all settings as Markdown.",
 		ROWS(config_options)},
 	{"reload", reload_main, "make a running agent read its configuration again", "[OPTIONS]",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bin/lifesign of the self-contained tarball: runs lib/lifesign/lifesign by the loader and the libraries
- * that lie beside it, so that the machine's own libc, if it has one, does not matter. Static for the same
+ * bin/lifesign and bin/lifesign-prober of the self-contained tarball: runs the program of its own name in
+ * lib/lifesign by the loader and the libraries that lie beside it, so that the machine's own libc, if it has one, does not matter. Static for the same
  * reason: it must start where there is no loader at all.
  *
  * LD_PRELOAD and LD_AUDIT are meant for COMMAND and fit its libc, not ours: they travel to `run` under
@@ -24,8 +24,8 @@ static const struct {
 	{"LD_AUDIT", "LIFESIGN_COMMAND_AUDIT"},
 };
 
-/* The directory that holds bin/ and lib/, whatever links led here. 0 or -errno. */
-static int find_home(char home[PATH_MAX])
+/* The directory that holds bin/ and lib/, whatever links led here, and what it was called there. 0 or -errno. */
+static int find_home(char home[PATH_MAX], char name[NAME_MAX + 1])
 {
 	char self[PATH_MAX];
 	const char *started_as = (const char *)getauxval(AT_EXECFN);
@@ -33,6 +33,7 @@ static int find_home(char home[PATH_MAX])
 	/* without /proc the name it was started by has to do */
 	if (!realpath("/proc/self/exe", self) && (!started_as || !realpath(started_as, self)))
 		return -errno;
+	snprintf(name, NAME_MAX + 1, "%s", strrchr(self, '/') + 1); /* an absolute path */
 	snprintf(home, PATH_MAX, "%s", dirname(dirname(self)));
 	return 0;
 }
@@ -57,7 +58,7 @@ static int set_environment(const char *home)
 	return ret ? -ENOMEM : 0;
 }
 
-static int launch(int argc, char **argv, const char *home)
+static int launch(int argc, char **argv, const char *home, const char *name)
 {
 	char loader[PATH_MAX], libraries[PATH_MAX], program[PATH_MAX];
 	const char **words = calloc((size_t)argc + 8, sizeof(*words));
@@ -66,7 +67,7 @@ static int launch(int argc, char **argv, const char *home)
 	if (!words)
 		return -ENOMEM;
 	if (join(loader, home, "lib/lifesign/ld-linux-x86-64.so.2") || join(libraries, home, "lib/lifesign") ||
-		join(program, home, "lib/lifesign/lifesign"))
+		join(program, libraries, name))
 		return -ENAMETOOLONG;
 	words[count++] = loader;
 	words[count++] = "--inhibit-cache";
@@ -83,13 +84,13 @@ static int launch(int argc, char **argv, const char *home)
 
 int main(int argc, char **argv)
 {
-	char home[PATH_MAX];
-	int ret = find_home(home);
+	char home[PATH_MAX], name[NAME_MAX + 1];
+	int ret = find_home(home, name);
 
 	if (!ret)
 		ret = set_environment(home);
 	if (!ret)
-		ret = launch(argc, argv, home);
+		ret = launch(argc, argv, home, name);
 	fprintf(stderr, "lifesign: cannot start lib/lifesign/lifesign beside %s (%s): unpack the whole archive\n",
 		argc ? argv[0] : "bin/lifesign", strerror(-ret));
 	return 127;

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# Runs at install time for the self-contained tarball: copies `program`'s loader and libraries beside it, and the
+# Runs at install time for the self-contained tarball: copies the loader and libraries of `programs` and `modules` beside them, and the
 # licence of each package they come from.
 set(root "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}")
 # dlopen'ed by glibc when a thread is cancelled or ends itself: no program names it
 execute_process(COMMAND gcc -print-file-name=libgcc_s.so.1 OUTPUT_VARIABLE unwinder OUTPUT_STRIP_TRAILING_WHITESPACE
 	COMMAND_ERROR_IS_FATAL ANY)
-file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${program} RESOLVED_DEPENDENCIES_VAR libraries)
+file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${programs} MODULES ${modules} RESOLVED_DEPENDENCIES_VAR libraries
+	CONFLICTING_DEPENDENCIES_PREFIX twice)
 foreach(library IN LISTS libraries unwinder)
 	cmake_path(GET library FILENAME name)
 	file(REAL_PATH ${library} file)

@@ -2,9 +2,12 @@
 # What `cmake --install` and CPack put where. Three kinds of installation from the same components:
 #   cmake --install   program shim headers doc
 #   .deb              the same, with the system's libraries
-#   .tar.gz           portable shim headers doc: portable is a static launcher, the program, its loader and libraries
+#   .tar.gz           portable shim headers doc: portable is a static launcher, the programs, their loader and libraries
+# The prober finds its kinds as ../lib/lifesign/probe_X.so.
 # lifesign finds its shim as ../lib/liblifesign.so, so the shim goes to lib/ itself on every distribution.
-install(TARGETS lifesign RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+get_property(ls_kinds GLOBAL PROPERTY LS_KIND_TARGETS)
+install(TARGETS lifesign lifesign-prober RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+install(TARGETS ${ls_kinds} LIBRARY DESTINATION lib/lifesign COMPONENT program)
 install(TARGETS ls_shim LIBRARY DESTINATION lib COMPONENT shim)
 install(FILES include/lifesign.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT headers)
 install(DIRECTORY include/lifesign DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT headers)
@@ -20,8 +23,15 @@ if(NOT LS_SANITIZE)
 	set_target_properties(ls_launcher PROPERTIES OUTPUT_NAME lifesign
 		RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/portable)
 	install(TARGETS ls_launcher RUNTIME DESTINATION bin COMPONENT portable EXCLUDE_FROM_ALL)
-	install(TARGETS lifesign RUNTIME DESTINATION lib/lifesign COMPONENT portable EXCLUDE_FROM_ALL)
-	install(CODE "set(program \"$<TARGET_FILE:lifesign>\")" COMPONENT portable EXCLUDE_FROM_ALL)
+	install(PROGRAMS $<TARGET_FILE:ls_launcher> DESTINATION bin RENAME lifesign-prober COMPONENT portable EXCLUDE_FROM_ALL)
+	install(TARGETS lifesign lifesign-prober RUNTIME DESTINATION lib/lifesign COMPONENT portable EXCLUDE_FROM_ALL)
+	install(TARGETS ${ls_kinds} LIBRARY DESTINATION lib/lifesign COMPONENT portable EXCLUDE_FROM_ALL)
+	set(kind_files)
+	foreach(kind IN LISTS ls_kinds)
+		list(APPEND kind_files $<TARGET_FILE:${kind}>)
+	endforeach()
+	install(CODE "set(programs \"$<TARGET_FILE:lifesign>;$<TARGET_FILE:lifesign-prober>\")\nset(modules \"${kind_files}\")"
+		COMPONENT portable EXCLUDE_FROM_ALL)
 	install(SCRIPT agent/deploy/bundle.cmake COMPONENT portable EXCLUDE_FROM_ALL)
 endif()
 

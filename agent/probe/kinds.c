@@ -10,20 +10,21 @@
 
 #include "base/dependency_table.h"
 
-/* DIR/bin/program -> DIR/lib/lifesign. */
+/* DIR/lib/lifesign of DIR/bin/program; the self-contained tarball has its loader, which runs us, in there. */
 static bool find_modules(char *out, size_t bytes)
 {
 	char self[PATH_MAX];
 	char *slash;
 
-	if (!realpath("/proc/self/exe", self))
+	if (!realpath("/proc/self/exe", self) || !(slash = strrchr(self, '/')))
 		return false;
-	for (unsigned steps = 0; steps < 2; steps++) {
-		slash = strrchr(self, '/');
-		if (!slash)
-			return false;
-		*slash = 0;
-	}
+	*slash = 0;
+	if (!strncmp(slash + 1, "ld-linux", 8))
+		return snprintf(out, bytes, "%s", self) < (int)bytes;
+	slash = strrchr(self, '/');
+	if (!slash)
+		return false;
+	*slash = 0;
 	return snprintf(out, bytes, "%s/lib/lifesign", self) < (int)bytes;
 }
 

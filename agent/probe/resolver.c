@@ -158,13 +158,13 @@ static void wait_and_process(void)
 {
 	ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
 	struct pollfd waits[ARES_GETSOCK_MAXNUM + 1] = {{.fd = resolver.wake, .events = POLLIN}};
-	int bits = resolver.channel ? ares_getsock(resolver.channel, sockets, ARES_GETSOCK_MAXNUM) : 0;
+	unsigned bits = resolver.channel ? (unsigned)ares_getsock(resolver.channel, sockets, ARES_GETSOCK_MAXNUM) : 0;
 	unsigned count = 1;
 	uint64_t woken;
 
 	for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-		short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
-				       (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
+		/* as ARES_GETSOCK_READABLE and _WRITABLE, whose shifts of an int overflow */
+		short events = (short)((bits >> i & 1 ? POLLIN : 0) | (bits >> (i + ARES_GETSOCK_MAXNUM) & 1 ? POLLOUT : 0));
 
 		if (events)
 			waits[count++] = (struct pollfd){.fd = sockets[i], .events = events};

@@ -91,6 +91,9 @@ bool prober_find(char *out, size_t bytes)
 	if (!realpath("/proc/self/exe", self) || !(slash = strrchr(self, '/')))
 		return false;
 	*slash = '\0';
+	/* the self-contained tarball: we are its loader, in lib/lifesign; what it can start lies in bin */
+	if (!strncmp(slash + 1, "ld-linux", 8) && (slash = strrchr(self, '/')))
+		return snprintf(out, bytes, "%.*s/../bin/lifesign-prober", (int)(slash - self), self) < (int)bytes;
 	return snprintf(out, bytes, "%s/lifesign-prober", self) < (int)bytes;
 }
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The packages of the tree under test, and roots to try them in."""
+import atexit
 import glob
 import os
 import shutil
 import subprocess
+import tempfile
 
 from lifesign import SUPPORT, clean_environment
 
@@ -11,8 +13,19 @@ BUILD = os.environ["LIFESIGN_BUILD"]
 MUSL_LIBC = "/usr/lib/x86_64-linux-musl/libc.so"
 
 
+_made = {}  # packing takes a while: once for all tests of a process
+
+
 def make(kind, directory):
-    """Path of a DEB or TGZ made from this build tree."""
+    """Path of a DEB or TGZ made from this build tree, in that directory."""
+    if kind not in _made:
+        kept = tempfile.mkdtemp(prefix="ls-pack-")
+        atexit.register(shutil.rmtree, kept, True)
+        _made[kind] = _make(kind, kept)
+    return shutil.copy(_made[kind], directory)
+
+
+def _make(kind, directory):
     done = subprocess.run(["cpack", "--config", f"{BUILD}/CPackConfig.cmake", "-G", kind, "-B", directory], cwd=BUILD,
                           env=clean_environment(), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -23,28 +23,38 @@ def check_installed(run, program):
     assert started.stop() == 0, started.said()
 
 
+def check_prober(program, wrap=()):
+    """It finds its kinds, and they their libraries: each says that nobody is there."""
+    for url in ("tcp://", "redis://", "postgresql://x@", "http://", "mongodb://", "kafka://", "nats://", "mysql://x@", "grpc://", "memcached://"):
+        done = subprocess.run([*wrap, program, "probe", "--timeout", "1", f"{url}127.0.0.1:{free_port()}"], capture_output=True, text=True, check=False,
+                              env=clean_environment(), timeout=30)
+        assert done.returncode == 2 and re.match("down (refused|connect_timeout|timeout)", done.stdout), (url, done)
+
+
 def test_installed_tree_finds_its_shim(run, place):
     top = f"{place.path}/usr"
     for component in ("program", "shim", "headers", "doc"):
         subprocess.run(["cmake", "--install", packages.BUILD, "--prefix", top, "--component", component], check=True,
                        capture_output=True)
-    for name in ("bin/lifesign", "lib/liblifesign.so", "include/lifesign.h", "include/lifesign/segment.h",
+    for name in ("bin/lifesign", "bin/lifesign-prober", "lib/lifesign/probe_postgres.so", "lib/liblifesign.so", "include/lifesign.h", "include/lifesign/segment.h",
                  "share/doc/lifesign/README.md", "share/doc/lifesign/copyright", "share/doc/lifesign/deploy/kubernetes.yaml"):
         assert os.path.exists(f"{top}/{name}"), name
     assert os.stat(f"{top}/lib/liblifesign.so").st_mode & 0o444 == 0o444
     check_installed(run, f"{top}/bin/lifesign")
+    check_prober(f"{top}/bin/lifesign")
 
 
 def test_deb_uses_the_systems_libraries(run, place):
     deb = packages.make("DEB", place.path)
     names = {line.split()[-1] for line in lines("dpkg-deb", "-c", deb)}
-    assert {"./usr/bin/lifesign", "./usr/lib/liblifesign.so", "./usr/include/lifesign.h"} <= names
+    assert {"./usr/bin/lifesign", "./usr/bin/lifesign-prober", "./usr/lib/lifesign/probe_redis.so", "./usr/lib/liblifesign.so", "./usr/include/lifesign.h"} <= names
     assert not [n for n in names if not n.startswith("./usr/")], names
     depends = "".join(line for line in lines("dpkg-deb", "-I", deb) if line.startswith(" Depends:"))
-    for library in ("libc6", "libmicrohttpd12", "liburcu8", "libyaml-0-2", "libjansson4"):
+    for library in ("libc6", "libmicrohttpd12", "liburcu8", "libyaml-0-2", "libjansson4", "libpq5", "libc-ares2"):
         assert library in depends, depends
     subprocess.run(["dpkg-deb", "-x", deb, place.directory("deb")], check=True)
     check_installed(run, f"{place.path}/deb/usr/bin/lifesign")
+    check_prober(f"{place.path}/deb/usr/bin/lifesign")
 
 
 def test_version_is_the_projects(place):
@@ -71,6 +81,18 @@ def test_tarball_needs_no_libc(musl, run):
     wait_until(lambda: [t for t in started.threads() if t["op"] == "poll"], 5, started.threads)
     assert started.stop() == 0, started.said()
     assert started.out() == "ended\n"
+    check_prober(lifesign, packages.enter(root))
+
+
+def test_tarball_asks_dependencies(musl, run):
+    """The supervisor starts the prober by the bundled loader, too."""
+    root, lifesign = musl
+    with open(f"{root}/opt/c.yaml", "w", encoding="ascii") as f:
+        f.write(f'dependencies: [{{name: db, url: "redis://127.0.0.1:{free_port()}"}}]\n')
+    started = run(["/bin/server", str(free_port())], program=lifesign, shim=None, wrap=packages.enter(root), root=root,
+                  options=["--config", "/opt/c.yaml"])
+    started.wait_started()
+    wait_until(lambda: started.status()["dependencies"][0]["error"] == "refused", 15, started.said)
 
 
 def test_tarball_leaves_the_users_preload_to_command(musl):
