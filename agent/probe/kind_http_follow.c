@@ -19,15 +19,15 @@ static const char *text_in(const json_t *object, const char *key)
 }
 
 /* Where one of its reasons begins: named by another lifesign, or here. */
-static void name_root(const json_t *reason, const char *service, char *root, size_t bytes)
+static void name_root(const json_t *reason, const char *name, char *root, size_t bytes)
 {
 	const char *dependency = text_in(reason, "dependency");
 
 	if (text_in(reason, "root")[0])
-		snprintf(root, bytes, "%s%s%s", strchr(text_in(reason, "root"), '/') ? "" : service,
+		snprintf(root, bytes, "%s%s%s", strchr(text_in(reason, "root"), '/') ? "" : name,
 			strchr(text_in(reason, "root"), '/') ? "" : "/", text_in(reason, "root"));
 	else
-		snprintf(root, bytes, "%s/%s", service, dependency[0] ? dependency : text_in(reason, "code"));
+		snprintf(root, bytes, "%s/%s", name, dependency[0] ? dependency : text_in(reason, "code"));
 }
 
 static bool is_ours(const char *root, const char *own)
@@ -39,7 +39,7 @@ static bool is_ours(const char *root, const char *own)
 
 /* The first reason that does not lead back to ourselves; a dependency's before those of the service itself,
  * because it is the cause of them. */
-static void choose_reason(const json_t *reasons, const char *service, const char *own, struct http_follow *out)
+static void choose_reason(const json_t *reasons, const char *name, const char *own, struct http_follow *out)
 {
 	bool chosen = false, through = false;
 	char root[PROBE_ROOT];
@@ -50,7 +50,7 @@ static void choose_reason(const json_t *reasons, const char *service, const char
 	{
 		const char *dependency = text_in(reason, "dependency");
 
-		name_root(reason, service, root, sizeof root);
+		name_root(reason, name, root, sizeof root);
 		if (is_ours(root, own))
 			continue;
 		if (chosen && (through || !dependency[0]))
