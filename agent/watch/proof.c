@@ -149,7 +149,7 @@ static bool sample_condition(const struct proof_look *look, const struct evidenc
 	uint64_t mutex = look->slot->record.extra;
 
 	if (!mutex || !is_within(out->futex, mutex, LOCK_SPAN))
-		return !(look->track->call & CALL_TIMED) && sample_parked(look, evidence, out);
+		return !(look->track->call & CALL_TIMED) && look->awaited && sample_parked(look, evidence, out);
 	out->object = mutex;
 	take_lock(look, "pthread_mutex_lock", out);
 	return true;

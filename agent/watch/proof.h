@@ -54,6 +54,7 @@ struct proof_look {
 	const struct slot_now *slot;
 	const struct notebook_track *track;
 	int64_t now;
+	bool awaited; /* somebody waits for its process: does it rest? */
 };
 
 /* False: asked at a moment when it was not there (a signal's handler): that is no sample, and no harm. */

@@ -11,7 +11,7 @@
 #define STANDS_NS (300 * NS_PER_MS)
 #define LOOK_EVERY_NS (240 * NS_PER_MS)
 #define LOOK_SETTLED_NS NS_PER_SECOND    /* once samples agree */
-#define LOOK_IN_VAIN_NS (3 * NS_PER_SECOND) /* a wait that tells nothing; as the one before while somebody stands */
+#define LOOK_IN_VAIN_NS (3 * NS_PER_SECOND) /* a wait that tells nothing; as the one before while somebody stands in a lock */
 #define AGREE_NS (500 * NS_PER_MS)
 enum { SAMPLES = 3, HINT = 64 };
 
@@ -60,7 +60,7 @@ static bool is_awaited(struct proofs *proofs, pid_t pid)
 {
 	const struct proofs_awaited *found = find_awaited(proofs->awaited, proofs->awaited_count, pid);
 
-	return found && !found->goes_on;
+	return found && found->waits && !found->goes_on;
 }
 
 /* Of calls on streams only, and of threads that the kernel says are asleep. */
@@ -104,7 +104,7 @@ static bool is_candidate(struct proofs *proofs, const struct slot_now *slot, con
 static int64_t look_every(const struct proofs *proofs, const struct slot_proof *proof)
 {
 	if (proof->vain)
-		return proofs->somebody ? LOOK_SETTLED_NS : LOOK_IN_VAIN_NS;
+		return proofs->in_lock ? LOOK_SETTLED_NS : LOOK_IN_VAIN_NS;
 	return proof->samples > 2 * SAMPLES ? LOOK_SETTLED_NS : LOOK_EVERY_NS;
 }
 
@@ -143,12 +143,18 @@ struct hint {
 	pid_t waiters[HINT], owners[HINT];
 	pid_t pids[HINT], processes[HINT];
 	unsigned count;
-	bool orphan;
+	bool orphan, in_lock;
 };
+
+/* Does it wait for another one? */
+static bool waits_for_somebody(const struct slot_proof *proof)
+{
+	return proof->samples && proof->kind != PROOF_PARKED && proof->kind != PROOF_NOTHING;
+}
 
 static void add_hint(struct hint *hint, const struct slot_now *slot)
 {
-	if (slot->proof.kind == PROOF_PARKED || slot->proof.kind == PROOF_NOTHING)
+	if (!waits_for_somebody(&slot->proof))
 		return;
 	if (hint->count < HINT) {
 		hint->waiters[hint->count] = slot->record.tid;
@@ -158,6 +164,7 @@ static void add_hint(struct hint *hint, const struct slot_now *slot)
 	}
 	hint->count++;
 	hint->orphan |= slot->proof.orphan;
+	hint->in_lock |= slot->proof.kind != PROOF_THREAD && slot->proof.kind != PROOF_CHILD;
 }
 
 static bool may_be_knotted(struct proofs *proofs, const struct hint *hint)
@@ -184,7 +191,7 @@ struct pass {
 
 static void await(struct pass *pass, const struct slot_proof *proof)
 {
-	if (!proof->samples || !proof->process || proof->kind == PROOF_PARKED || pass->awaited_count == PROOFS_AWAITED ||
+	if (!waits_for_somebody(proof) || !proof->process || pass->awaited_count == PROOFS_AWAITED ||
 		find_awaited(pass->awaited, pass->awaited_count, proof->process))
 		return;
 	pass->awaited[pass->awaited_count++] = (struct proofs_awaited){.pid = proof->process};
@@ -201,14 +208,14 @@ static bool plainly_goes_on(const struct slot_now *slot, uint64_t call)
 
 static void note_who_goes_on(struct proofs *proofs, const struct slots *slots)
 {
-	for (unsigned i = 0; i < proofs->awaited_count; i++)
-		proofs->awaited[i].goes_on = false;
 	for (uint32_t i = 0; i < slots->order_count && proofs->awaited_count; i++) {
 		const struct slot_now *slot = &slots->now[slots->order[i]];
 		struct proofs_awaited *found = find_awaited(proofs->awaited, proofs->awaited_count, slot->record.pid);
 
-		if (found && slot->live)
-			found->goes_on |= plainly_goes_on(slot, slots->notebook->tracks[slots->order[i]].call);
+		if (!found || !slot->live)
+			continue;
+		found->goes_on |= plainly_goes_on(slot, slots->notebook->tracks[slots->order[i]].call);
+		found->waits |= waits_for_somebody(&slot->proof);
 	}
 }
 
@@ -227,7 +234,8 @@ static void look_at_all(struct proofs *proofs, struct slots *slots, const struct
 		}
 		if (*left && now - slot->proof.looked >= look_every(proofs, &slot->proof) && tree->rows[slot->row].readable) {
 			(*left)--;
-			look_at(slot, &(struct proof_look){slots, tree, &tree->rows[slot->row], slot, track, now});
+			look_at(slot, &(struct proof_look){slots, tree, &tree->rows[slot->row], slot, track, now,
+					      is_awaited(proofs, slot->record.pid)});
 		}
 		await(pass, &slot->proof);
 		if (proofs_is_proven(slot, track, now))
@@ -245,6 +253,7 @@ void proofs_look(struct proofs *proofs, struct slots *slots, const struct tree *
 	note_who_goes_on(proofs, slots);
 	proofs->knot_count = 0;
 	proofs->somebody = pass.hint.count > 0;
+	proofs->in_lock = pass.hint.in_lock;
 	if (may_be_knotted(proofs, &pass.hint))
 		proofs_find_knots(proofs, slots, tree, now);
 }

@@ -14,11 +14,11 @@
 
 enum { PROOFS_KNOTS = 8, PROOFS_AWAITED = 16 };
 
-/* A process that somebody seems to wait for. As long as one of its threads plainly goes on, that wait may end; else
- * all of them are looked at. */
+/* A process that somebody seems to wait for. When one of its threads waits for another one and none plainly goes on, all
+ * of them are looked at; else that wait may end. */
 struct proofs_awaited {
 	pid_t pid;
-	bool goes_on;
+	bool waits, goes_on;
 };
 
 struct proofs {
@@ -34,7 +34,7 @@ struct proofs {
 	unsigned rows_room;
 	struct knot knots[PROOFS_KNOTS];
 	unsigned knot_count;
-	bool somebody; /* is proven to wait, as of the last look */
+	bool somebody, in_lock; /* is proven to wait, … for a lock, as of the last look */
 	struct proofs_awaited awaited[PROOFS_AWAITED];
 	unsigned awaited_count;
 };
