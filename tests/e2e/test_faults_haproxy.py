@@ -25,7 +25,7 @@ def with_commands(scene):
 def command(service, words):
     """Said, not waited for."""
     link = socket.socket(socket.AF_UNIX)
-    link.settimeout(10)
+    link.settimeout(30)
     link.connect(service.commands)
     link.sendall(f"expert-mode on; {words}\n".encode())
     return link
@@ -33,10 +33,11 @@ def command(service, words):
 
 @fault
 def test_fault_20_a_thread_spins_and_comes_back(scene):
+    """For less than its own watchdog allows; what is seen of that depends on how much CPU time it got."""
     service = with_commands(scene)
-    scene.start(service, 2)
-    scene.also(scene.inject("debug dev loop 1700", lambda: command(service, "debug dev loop 1700")))
-    scene.live("loop_spinning", "degraded")
+    scene.start(service)
+    link = scene.also(scene.inject("debug dev loop 1700", lambda: command(service, "debug dev loop 1700")))
+    assert link.recv(100), "it answers when it is done"
     scene.recovers()
     scene.never("dead")
 

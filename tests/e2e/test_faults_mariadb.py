@@ -1,6 +1,7 @@
 # ctest: timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """mariadb: a global read lock that nobody gives back, and a disk that hangs under its logs."""
+import json
 import subprocess
 
 import services_more
@@ -61,12 +62,18 @@ def test_fault_23_the_disk_of_its_logs_hangs(scene):
     tool("/bin/cp", "-a", data, f"{disk.path}/data")
     service.command = [f"--datadir={disk.path}/data" if w.startswith("--datadir=") else w for w in service.command
                        if not w.startswith("--innodb-flush-log")]
-    scene.start(service)
+    words = [*Sessions(service).words, "-e", "insert into t.n values (0)"]
+    scene.start(service, ready=False, config=f"""readiness: {{periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 2}}
+dependencies: [{{name: itself, kind: exec, command: {json.dumps(words)}, class: hard}}]
+""")
+    wait_until(service.ping, 40, scene.said)
     tool("/usr/bin/mariadb", "--no-defaults", "-h", LOCAL, "-P", service.port, "-u", "root", "-e", "create database t; create table t.n (a int) engine=innodb")
+    scene.run.wait_ready()
     disk.hang()
     sessions = scene.also(Sessions(service))
     scene.inject("fsfreeze of its data", lambda: [sessions.open("insert into t.n values (1)") for _ in range(4)])
     scene.thread(lambda t: t["state"] == "io" and t["for_seconds"] > 2)
-    scene.stays(8, "dead")
+    assert scene.unready("dependency_down")["detail"].startswith("timeout")
+    scene.stays(2, "dead")
     disk.heal()
     scene.recovers()

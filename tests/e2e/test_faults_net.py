@@ -28,13 +28,16 @@ def inside(command, commands):
 
 @fault
 def test_fault_37_silent_connections_fill_maxstartups(scene):
-    """It hangs up on more of them: its loop lives."""
+    """It hangs up on more of them: its loop lives, and who asks it as a client would is told no."""
     service = services_net.sshd(scene.place)
     with_line(service.command[-1], "MaxStartups 100", "MaxStartups 10:100:10\nLoginGraceTime 600")
-    scene.start(service)
+    scan = f"/usr/bin/ssh-keyscan -T 2 -p {service.port} {LOCAL} 2>/dev/null | grep -q ssh || exit 2"
+    scene.start(service, config=f"""readiness: {{periodSeconds: 1, failureThreshold: 2}}
+dependencies: [{{name: itself, kind: exec, command: [/bin/sh, -c, "{scan}"], class: hard}}]
+""")
     scene.inject("100 silent connections", lambda: scene.also(Clients(service.port, 100)))
-    wait_until(lambda: not service.ping(), 10)
-    scene.well(seconds=7)
+    assert scene.unready("dependency_down")["dependency"] == "itself"
+    scene.stays(4, "dead", "degraded")
 
 
 @fault
@@ -94,12 +97,16 @@ def flood(port):
 
 @fault
 def test_fault_40_one_network_thread_is_frozen(scene):
+    """In its home wait, where none looks more at rest; but its own queue fills, as each thread has one."""
     service = services_net.named(scene.place)
     run = scene.start(service)
     thread = scene.thread(lambda t: t["name"].startswith("isc-net") and t["role"] == "loop")
     freezer = scene.also(OneThread(run.main()))
     scene.inject("threaded cgroup freeze of one network thread", lambda: freezer.freeze(thread["tid"]))
-    scene.stays(7, "dead", "not ready")
+    scene.also(Clients(service.port, 60))
+    reason = scene.unready("queue_full")
+    assert f"{LOCAL}:{service.port}" in reason["detail"], reason
+    scene.stays(6, "dead")
     freezer.thaw()
     scene.recovers()
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """postgres: a stopped backend that others wait for, a stopped postmaster, no connection slots left, a WAL volume that
 hangs, forks that fail. Its backends are one for each connection: whatever becomes of them, the cluster takes new ones."""
+import json
 import os
 import re
 import subprocess
@@ -46,28 +47,37 @@ def backends(run):
     return [pid for pid in children(run.main()) if re.search(r"postgres: postgres postgres", title(pid))]
 
 
+def asks_itself(service):
+    """Configuration: as its own hard dependency, asked as a new client that writes: what only clients meet is known so."""
+    words = ["/usr/bin/psql", "-h", "127.0.0.1", "-p", str(service.port), "-U", "postgres", "-d", "postgres", "-qc", "create temp table probe ()"]
+    return ("readiness: {periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 2}\n"
+            f"dependencies: [{{name: itself, kind: exec, command: {json.dumps(words)}, class: hard}}]\n")
+
+
 def asked(service, sql):
     return service.say(sql).stdout.strip()
 
 
-WAITERS = "select count(*) from pg_stat_activity where wait_event_type = 'LWLock' and backend_type = 'client backend'"
+def all_others_wait(service, pid):
+    """For writing the log: whoever does that is the one that is stopped."""
+    return asked(service, f"select count(*) from pg_stat_activity where wait_event = 'WALWrite' and pid <> {pid}") == "3"
 
 
 def stopped_with_a_lock(service, pids):
     for i in range(400):
-        stopped = Stopped(pids[i % len(pids)])
-        before = asked(service, WAITERS)
-        if before not in ("", "0") and asked(service, WAITERS) == before == asked(service, WAITERS) == "3":
+        pid = pids[i % len(pids)]
+        stopped = Stopped(pid)
+        if all(all_others_wait(service, pid) for _ in range(3)):
             return stopped
         stopped.close()
-    raise AssertionError("it never held a lock when it was stopped")
+    raise AssertionError("it never held the lock when it was stopped")
 
 
 @fault
 def test_fault_09_a_backend_that_holds_what_the_others_need_is_stopped(scene):
-    """Found by trying: a backend is stopped in the middle of its commits until the others wait for its lightweight lock."""
+    """Found by trying: a backend is stopped in the middle of its commits until the others wait for what it holds."""
     service = services.postgres(scene.place, options=["-c", "fsync=on", "-c", "wal_sync_method=fdatasync"])
-    run = scene.start(service)
+    run = scene.start(service, config=asks_itself(service))
     assert asked(service, "create table t(a int)") == "CREATE TABLE"
     sessions = scene.also(Sessions(scene, service))
     for _ in range(4):
@@ -76,7 +86,9 @@ def test_fault_09_a_backend_that_holds_what_the_others_need_is_stopped(scene):
     victim = scene.also(stopped_with_a_lock(service, backends(run)))
     scene.inject("SIGSTOP in a commit")
     assert asked(service, "select 1") == "1", "who only reads is served"
-    scene.stays(8, "dead")
+    reason = scene.unready("dependency_down")
+    assert reason["detail"].startswith("timeout"), reason
+    scene.stays(2, "dead")
     victim.close()
     scene.recovers()
 
@@ -97,17 +109,16 @@ def test_fault_10_the_postmaster_is_stopped(scene):
 
 @fault
 def test_fault_11_all_connection_slots_are_idle_in_transactions(scene):
-    """It takes a connection and says that it has no slot: that is for a probe of that dependency to see."""
+    """It takes each connection and says that it has no slot: its threads are all well."""
     service = services.postgres(scene.place, options=["-c", "max_connections=5", "-c", "superuser_reserved_connections=0",
                                                       "-c", "max_wal_senders=0"])
-    run = scene.start(service)
+    scene.start(service, config=asks_itself(service))
     sessions = scene.also(Sessions(scene, service))
-    for _ in range(5):
-        sessions.open("begin; select 1")
-    wait_until(lambda: len(backends(run)) == 5, 20, scene.said)
-    scene.inject("max_connections reached")
+    scene.inject("max_connections reached", lambda: [sessions.open("begin; select 1") for _ in range(5)])
     assert "too many clients" in wait_until(lambda: service.say("select 1").stderr, 10)
-    scene.well(seconds=6)
+    reason = scene.unready("dependency_down")
+    assert reason["dependency"] == "itself" and "too many clients" in reason["detail"], reason
+    scene.stays(4, "dead")
 
 
 @fault
@@ -118,14 +129,15 @@ def test_fault_12_the_volume_of_its_log_hangs(scene):
     tool("/bin/cp", "-a", f"{log}/.", disk.path)
     os.rename(log, log + ".old")
     os.symlink(disk.path, log)
-    run = scene.start(service)
+    run = scene.start(service, config=asks_itself(service))
     assert asked(service, "create table t(a int)") == "CREATE TABLE"
     client = scene.also(Sessions(scene, service)).open("insert into t values (1)")
     wait_until(lambda: asked(service, "select count(*) from t") == "1", 10, scene.said)
     backend = backends(run)[0]
     disk.hang()
     scene.inject("FUSE daemon of pg_wal stopped", lambda: client.write("insert into t values (2)"))
-    scene.stays(8, "dead")
+    scene.unready("dependency_down")
+    scene.stays(2, "dead")
     scene.explains(backend, "writes to", disk.path)
     disk.heal()
     scene.recovers()
@@ -133,11 +145,12 @@ def test_fault_12_the_volume_of_its_log_hangs(scene):
 
 @fault
 def test_fault_13_forks_fail(scene):
-    """The postmaster tells each client so, and goes on."""
+    """The postmaster tells each client so, and goes on: its threads are all well."""
     service = services.postgres(scene.place)
-    run = scene.start(service)
+    run = scene.start(service, config=asks_itself(service))
     scene.inject("prlimit --nproc=1", lambda: tool("/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups",
                                                    "/usr/bin/prlimit", "--pid", run.main(), "--nproc=1:1"))
     service.say("select 1")
     wait_until(lambda: "could not fork" in run.err(), 10, scene.said)
-    scene.well(seconds=6)
+    assert scene.unready("dependency_down")["dependency"] == "itself"
+    scene.stays(4, "dead")

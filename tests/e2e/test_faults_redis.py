@@ -36,12 +36,12 @@ def test_fault_05_the_loop_sleeps(scene):
 @fault
 def test_fault_06_an_endless_script(scene):
     """Until redis itself says BUSY it spins; from then on it answers everybody with that, and is alive."""
-    service = services.redis(scene.place, options=["--busy-reply-threshold", "5000"])
+    service = services.redis(scene.place, options=["--busy-reply-threshold", "12000"])
     run = scene.start(service, 40)
-    scene.inject("EVAL while true, BUSY after 5 s", lambda: scene.also(Clients(service.port, 1, say(0, "EVAL", "while true do end", 0))))
+    scene.inject("EVAL while true, BUSY after 12 s", lambda: scene.also(Clients(service.port, 1, say(0, "EVAL", "while true do end", 0))))
     reason = scene.live("loop_spinning", "degraded")
     assert reason["threads"] == [run.main()]
-    wait_until(lambda: say(service.port, "PING", seconds=20).startswith(b"-BUSY"), 20, scene.said)
+    wait_until(lambda: say(service.port, "PING", seconds=30).startswith(b"-BUSY"), 30, scene.said)
     scene.recovers()
     assert say(service.port, "SCRIPT", "KILL", seconds=10) == b"+OK\r\n"
     scene.never("dead")
