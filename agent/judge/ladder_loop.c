@@ -122,6 +122,18 @@ void loop_clock(struct climb *climb, uint32_t index)
 		look_afresh(climb, index, counts);
 }
 
+/* At the other end of what leads out of a process may be any other of the tree that is at work, or is not seen. */
+static bool others_may_answer(const struct climb *climb, uint32_t process, enum wait_on on)
+{
+	if (on == WAIT_LOCK || on == WAIT_WAKE)
+		return false;
+	for (uint32_t i = 0; i < climb->frame->process_count; i++) {
+		if (i != process && (!climb->frame->processes[i].covered || process_of(climb, i)->works))
+			return true;
+	}
+	return false;
+}
+
 /* Who waits for nobody in particular may wait for whoever is out: then it is theirs to answer for. */
 static enum wait_on blame(const struct climb *climb, uint32_t index, uint32_t *whom)
 {
@@ -137,7 +149,8 @@ static enum wait_on blame(const struct climb *climb, uint32_t index, uint32_t *w
 		}
 	}
 	if (anybody && (process_of(climb, climb->frame->looks[*whom].process)->works ||
-			       process_of(climb, climb->frame->looks[*whom].process)->carries))
+			       process_of(climb, climb->frame->looks[*whom].process)->carries ||
+			       others_may_answer(climb, climb->frame->looks[*whom].process, on)))
 		return WAIT_UNKNOWN;
 	return on;
 }

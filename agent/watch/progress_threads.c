@@ -147,6 +147,15 @@ static bool has_moved(const struct service *service, uint32_t index, const struc
 	return view_slot_entries(&service->slots.view, index) != slot->record.entries;
 }
 
+/* A stranger without a name may be one of the connections that have been read since. */
+static bool is_stale(const struct progress *progress, const struct progress_thread *thread, int64_t now)
+{
+	bool nameless = thread->answer.on == WAIT_EXTERNAL && !thread->answer.peer[0];
+
+	return now - thread->answered >= AGAIN_NS || thread->answer.on == WAIT_UNKNOWN ||
+	       (nameless && progress->front.read > thread->answered);
+}
+
 static void ask(struct service *service, uint32_t index, int64_t now)
 {
 	struct progress *progress = &service->progress;
@@ -161,7 +170,7 @@ static void ask(struct service *service, uint32_t index, int64_t now)
 		return;
 	ask_kernel(&progress->looks[index], slot, &evidence, now);
 	look.evidence = &evidence;
-	if (!same || now - thread->answered >= AGAIN_NS || thread->answer.on == WAIT_UNKNOWN || evidence.state == 'D') {
+	if (!same || is_stale(progress, thread, now) || evidence.state == 'D') {
 		thread->answer = wait_on_find(&look);
 		thread->answered = now;
 	}

@@ -90,6 +90,25 @@ def dead_database(stage):
     clients.close()
 
 
+class Reserved:
+    """A port that a program of the service will listen on."""
+
+    def __init__(self):
+        self.port = free_port()
+
+    def close(self):
+        pass
+
+
+def busy_inside(stage):
+    """One client is served for ever, others wait."""
+    stage.link(b"line\n")
+    stage.seen_in("recv")
+    clients = stage.keep(Clients(stage.port, 5, b"line\n"))
+    yield
+    clients.close()
+
+
 class SilentNames(Silent):
     """A DNS server on an address of its own that never answers: 28 s until a resolver gives up."""
 
@@ -225,6 +244,12 @@ SCENES = [
     Scene("python: all acceptors wait for a dead database", "20", python("pool_of_acceptors", database), dead_database,
           may=WAITS),
     Scene("python: a reactor whose clients wait for a dead database", "+ 20", python("reactor", database), dead_database),
+    # nobody but the loop serves, so not ready is right; what it waits for is at work, or cannot be seen: never dead.
+    # In its first second nobody knows yet that the other end of its socket is inside: dependency_wait
+    Scene("python: a loop that waits for its child, which computes", "+ 17", python("child_computes", nice=True), busy_inside,
+          may=["loop_blocked", *WAITS], heals=False),
+    Scene("python: a loop that waits for a program that cannot be seen", "+ 32", python("unseen_backend", Reserved), busy_inside,
+          may=["loop_blocked", "no_progress", *WAITS], heals=False),
     Scene("python: getaddrinfo in a loop, the DNS server silent", "+ 20",
           with_silent_names(["/usr/bin/python3", f"{PROGRAMS}/alive.py", "names"]), looked_up, may=WAITS),
     Scene("node: getaddrinfo in all threads of the pool, the DNS server silent", "+ 20",

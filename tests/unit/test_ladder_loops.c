@@ -180,6 +180,42 @@ static void who_waits_for_nobody_in_particular_may_wait_for_whoever_is_out(void 
 	assert_int_equal(w.out.peer, (int)worker);
 }
 
+static void at_the_other_end_may_be_whoever_works_or_is_not_seen(void **state)
+{
+	uint32_t loop = one_loop(&w), child = add_process(&w, PROCESS_CHILD),
+		 worker = add_thread(&w, child, THREAD_WORKER);
+
+	(void)state;
+	waits(&w, loop, OP_RECV, WAIT_INSIDE);
+	w.processes[0].queue = true;
+	computes(&w, worker);
+	pass(&w, 300 * SECOND);
+	assert_false(dead(&w));
+	assert_false(w.verdicts.ready_ok);
+	waits(&w, worker, OP_RECV, WAIT_INSIDE); /* for the loop */
+	w.processes[child].covered = false;
+	pass(&w, 300 * SECOND);
+	assert_false(dead(&w));
+	w.processes[child].covered = true;
+	pass(&w, 29 * SECOND);
+	assert_false(dead(&w));
+	pass(&w, 3 * SECOND);
+	assert_true(dead(&w));
+}
+
+static void a_condition_is_of_the_process_itself(void **state)
+{
+	uint32_t loop = one_loop(&w), child = add_process(&w, PROCESS_CHILD);
+
+	(void)state;
+	computes(&w, add_thread(&w, child, THREAD_WORKER));
+	w.processes[child].covered = false;
+	waits(&w, loop, OP_COND, WAIT_WAKE);
+	w.processes[0].queue = true;
+	pass(&w, 32 * SECOND);
+	assert_true(dead(&w));
+}
+
 static void a_lock_whose_holder_goes_on_is_a_queue_not_a_knot(void **state)
 {
 	uint32_t loop = one_loop(&w), worker = add_thread(&w, 0, THREAD_WORKER);
@@ -332,6 +368,8 @@ int main(void)
 		cmocka_unit_test(io_is_not_ready_after_ten_seconds_only),
 		cmocka_unit_test(a_chain_of_owners_leads_to_whom_it_is_up),
 		cmocka_unit_test(who_waits_for_nobody_in_particular_may_wait_for_whoever_is_out),
+		cmocka_unit_test(at_the_other_end_may_be_whoever_works_or_is_not_seen),
+		cmocka_unit_test(a_condition_is_of_the_process_itself),
 		cmocka_unit_test(a_lock_whose_holder_goes_on_is_a_queue_not_a_knot),
 		cmocka_unit_test(no_witness_no_death),
 		cmocka_unit_test(what_the_kernel_said_in_a_call_says_nothing_when_it_was_left),

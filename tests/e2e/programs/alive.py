@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import re
 import resource
+import select
 import socket
 import subprocess
 import sys
@@ -126,6 +127,46 @@ def reactor():
     asyncio.run(_serve_with(one))
 
 
+def loop(each):
+    """Waits for connections by select(), as event loops do; each(line) answers, a line at a time."""
+    listener = listen()
+    while True:
+        select.select([listener], [], [])
+        with listener.accept()[0] as link:
+            line = link.recv(100)
+            if line:
+                link.sendall(each(line))
+
+
+def child_computes():
+    """The loop waits for a child that computes, by a socket between them."""
+    here, there = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        there.recv(100)
+        while True:
+            sum(range(10000))
+
+    def ask(line):
+        here.sendall(line)
+        return here.recv(100)
+    loop(ask)
+
+
+def unseen_backend():
+    """The loop waits for a program of its own that lifesign cannot see into."""
+    port = sys.argv[3]
+    subprocess.Popen(["/bin/busybox", "nc", "-l", "-p", port], stdin=subprocess.PIPE)
+    backend = socket.socket()
+    while backend.connect_ex(("127.0.0.1", int(port))) != 0:
+        time.sleep(0.1)
+
+    def ask(line):
+        backend.sendall(line)
+        return backend.recv(100)
+    loop(ask)
+
+
 def names():
     """A loop that looks up a name itself, as too many do."""
     async def one(reader, writer):
@@ -183,5 +224,5 @@ def late():
 KEPT = []
 SCENES = {function.__name__: function for function in (
     hold_gil, long_sleep, join_children, spawn, queue_worker, queue_worker_computes, queue_worker_idle, single, pool_of_acceptors,
-    reactor, names, thrash, dump_core, late)}
+    reactor, child_computes, unseen_backend, names, thrash, dump_core, late)}
 SCENES[sys.argv[1]]()
