@@ -10,7 +10,7 @@ static bool end_line(struct redis_gate *gate)
 		return false;
 	if (gate->type == '$' && !gate->negative)
 		gate->skip = gate->number + 2;
-	gate->type = 0;
+	gate->in_line = false;
 	gate->negative = false;
 	gate->number = 0;
 	return true;
@@ -29,9 +29,10 @@ bool redis_gate_pass(struct redis_gate *gate, const char *bytes, size_t count)
 			gate->last = 0;
 			continue;
 		}
-		if (!gate->type)
+		if (!gate->in_line) {
+			gate->in_line = true;
 			gate->type = c;
-		else if (c == '\n' && gate->last == '\r' && !end_line(gate))
+		} else if (c == '\n' && gate->last == '\r' && !end_line(gate))
 			return false;
 		else if (c == '-')
 			gate->negative = true;

@@ -14,10 +14,10 @@
 enum { REDIS_ELEMENTS = 1 << 12, REDIS_BYTES = 1 << 18 };
 
 struct redis_gate {
-	uint64_t number; /* of the line so far */
-	uint64_t skip;   /* bytes of a text that are still to come */
-	char type, last; /* of the line; the byte before */
-	bool negative;   /* -1: there is none */
+	uint64_t number;        /* of the line so far */
+	uint64_t skip;          /* bytes of a text that are still to come */
+	char type, last;        /* of the line; the byte before */
+	bool in_line, negative; /* -1: there is none */
 };
 
 /* False: an array or text longer than any answer that was asked for. */

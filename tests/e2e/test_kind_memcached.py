@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from kinds import Certificates, Faulty, Prober, Server, ask, closes_after, faults, outlives, side_by_side
+from kinds import GROWTH, Certificates, Faulty, Prober, Server, ask, closes_after, faults, outlives, side_by_side
 from lifesign import free_port, wait_until
 from services_more import converse, user_of
 
@@ -104,7 +104,7 @@ def test_one_kept_connection_survives_kill_and_stop(place, plain, keys):
             assert prober.ask().said() == "up"
         after = converse(cache.port, b"stats\r\n")[0].split(b"total_connections ")[1].split()[0]
         assert int(after) == int(before) + 1
-        assert prober.fds() == fds and prober.rss() < rss + (4 << 20) and prober.threads() == 1
+        assert prober.fds() == fds and prober.rss() < rss + GROWTH and prober.threads() == 1
 
 
 @pytest.mark.parametrize("answer, said", [

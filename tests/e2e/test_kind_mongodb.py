@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from kinds import Certificates, Faulty, Prober, Server, ask, black_hole, closes_after, faults, node_modules, outlives, side_by_side
+from kinds import GROWTH, Certificates, Faulty, Prober, Server, ask, black_hole, closes_after, faults, node_modules, outlives, side_by_side
 from lifesign import SOURCE, clean_environment, free_port
 
 SECRET = "se#cret"
@@ -144,7 +144,7 @@ def test_one_kept_connection_survives_kill_and_stop(place, plain, tls):
         fds, rss = prober.fds(), prober.rss()
         for _ in range(300):
             assert prober.ask().said() == "up"
-        assert prober.fds() == fds and prober.rss() < rss + (4 << 20) and prober.threads() == 1
+        assert prober.fds() == fds and prober.rss() < rss + GROWTH and prober.threads() == 1
         mongo.be("silent")
         assert [prober.ask().said() for _ in range(2)] == ["timeout"] * 2
         mongo.be("primary")

@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from kinds import Certificates, Faulty, Prober, Server, ask, closes_after, faults, outlives, side_by_side
+from kinds import GROWTH, Certificates, Faulty, Prober, Server, ask, closes_after, faults, outlives, side_by_side
 from lifesign import free_port, wait_until
 from services_more import _make_database, once, tool, user_of
 
@@ -200,7 +200,7 @@ def test_one_kept_connection_survives_kill_and_stop(place, plain, tls):
         for _ in range(300):
             assert prober.ask().said() == "up"
         assert int(maria.say("SHOW STATUS LIKE 'Connections'").split()[1]) == before + 1
-        assert prober.fds() == fds and prober.rss() < rss + (4 << 20) and prober.threads() == 1
+        assert prober.fds() == fds and prober.rss() < rss + GROWTH and prober.threads() == 1
 
 
 @pytest.mark.parametrize("code, said", [(1040, "saturated"), (1203, "saturated"), (1045, "auth_failed"), (1129, "auth_failed"),

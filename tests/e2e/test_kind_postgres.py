@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from kinds import Certificates, Faulty, Prober, ask, closes_after, faults, outlives, side_by_side
+from kinds import GROWTH, Certificates, Faulty, Prober, ask, closes_after, faults, outlives, side_by_side
 from kinds_postgres import SECRET, Bouncer, Postgres
 from lifesign import wait_until
 
@@ -165,7 +165,7 @@ def test_one_kept_connection_survives_kill_and_stop(place, plain, tls):
         fds, rss = prober.fds(), prober.rss()
         for _ in range(300):
             assert prober.ask().said() == "up"
-        assert prober.fds() == fds and prober.rss() < rss + (4 << 20) and prober.threads() == 1
+        assert prober.fds() == fds and prober.rss() < rss + GROWTH and prober.threads() == 1
         postgres.say("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
         prober.until("up", 2)
 
@@ -216,7 +216,7 @@ def test_answers_that_never_end_are_cut(place):
             assert prober.ask().said() in ("protocol_error", "timeout")
             before = prober.rss()
             assert prober.ask().said() in ("protocol_error", "timeout")
-            assert prober.rss() < before + (64 << 20)
+            assert prober.rss() < before + 16 * GROWTH
     treats = (floods(login + b"T" + struct.pack(">IH", 6 + 20, 1) + b"a\0" + b"\0" * 18, row), floods(login, b"D\x7f\xff\xff\xff" + b"x" * 65536),
               floods(b"", b"N\0\0\0\x06x\0" * 1000), floods(login, b"S\0\0\0\x08a\0b\0" * 1000))
     side_by_side({number: lambda treat=treat: cut(treat) for number, treat in enumerate(treats)}, workers=2)
