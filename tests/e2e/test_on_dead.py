@@ -39,8 +39,7 @@ def test_it_runs_before_livez_says_dead(run, place):
     assert status["live"]["ok"] and status["live"]["verdict"] != "dead"
     assert [(r["code"], r["held"]) for r in status["live"]["reasons"]] == [("deadlock", None)]
     assert started.get("/readyz").status == 503  # nobody is sent there meanwhile
-    assert not any("dead.sh" in p["exe"] or p["exe"] in ("sh", "dash", "sleep") for p in status["processes"]), status["processes"]
-    holds_for(lambda: started.get("/livez").status == 200, 1, started.said)
+    holds_for(lambda: started.get("/livez").status == 200 and len(started.status()["processes"]) == 1, 2.5, started.status)
     place.file("go", "")
     wait_until(is_dead(started), 10, started.said)
     name, pid, reason, thread = runs(place)[0]
@@ -88,8 +87,23 @@ def test_what_recovers_meanwhile_was_never_dead(run, place):
     assert set(pages) == {200} and len(pages) > 50, pages
     name, pid, reason, thread = runs(place)[0]
     assert (name, int(pid), int(thread)) == ("svc", started.main(), started.main()) and reason == "loop_blocked", started.said()
-    assert started.status()["live"] == {"ok": True, "verdict": "alive", "reasons": []}
+    wait_until(lambda: started.status()["live"] == {"ok": True, "verdict": "alive", "reasons": []}, 10, started.status)
     assert not [e for e in started.status()["events"] if e["what"] == "live" and e["to"] == "dead"]
+
+
+def test_each_death_runs_it(run, place):
+    service = services.redis(place, options=["--enable-debug-command", "yes"])
+    started = run(service.command, options=configured(place, "true", 60, "loopBlockedSeconds: 1, noProgressSeconds: 60,"))
+    wait_until(service.ping, 20, started.said)
+    started.wait_ready()
+    wait_until(lambda: any(t["role"] == "loop" for t in started.threads()), 10, started.status)
+    for death in (1, 2):
+        with socket.create_connection(("127.0.0.1", service.port)) as link, socket.create_connection(("127.0.0.1", service.port)) as other:
+            link.sendall(b"DEBUG SLEEP 5\r\n")
+            other.sendall(b"PING\r\n")
+            wait_until(is_dead(started), 15, started.said)
+            assert len(runs(place)) == death, started.said()
+        wait_until(lambda: started.get("/livez").status == 200, 15, started.said)
 
 
 def test_a_command_that_cannot_be_run_keeps_nobody_waiting(run, place):
