@@ -1,6 +1,6 @@
 # ctest: timeout=240
 # SPDX-License-Identifier: Apache-2.0
-"""node: its loop in endless computations, in a file and in a program that never end, in calls without end; its pool
+"""node: its loop in endless computations, in a file and in a program that never end, in turns without end; its pool
 exhausted by names that nobody knows and by files, which the loop does not feel."""
 import os
 import signal
@@ -56,9 +56,10 @@ def test_fault_29_a_file_that_nobody_writes(scene):
 
 @fault
 def test_fault_29_a_program_without_end(scene):
-    """Whom it began may still end; then it goes on by itself."""
+    """Whom it began may still end; then it goes on by itself. It waits where its loop does, on other descriptors."""
     run = play(scene, "/exec")
-    scene.unready("loop_blocked")
+    clients(scene, 480)
+    scene.unready("queue_full")
     scene.stays(6, "dead")
     for pid in descendants(run.main()):
         if comm(pid) == "sleep":
@@ -74,10 +75,10 @@ def test_fault_30_names_that_nobody_answers(scene):
                       used=40)
     scene.inject("dns.lookup, name server silent", lambda: clients(scene, 1, "/names"))
     assert silent.link.recv(512)
-    wait_until(lambda: len([t for t in run.threads() if t["op"] == "getaddrinfo"]) >= 4, 10, scene.said)
+    wait_until(lambda: len([t for t in run.threads() if t["op"] == "getaddrinfo"]) >= 2, 10, scene.said)  # node keeps half of the pool free
     scene.well(seconds=6)
     assert scene.service.ping()
-    scene.explains(run.main(), "127.9.9.8:53")
+    scene.explains(run.main(), "[poll]", "a socket that is not connected")
 
 
 @fault
@@ -100,13 +101,16 @@ def test_fault_31_a_storm_of_immediates(scene):
 
 @fault
 def test_fault_31_ticks_without_end(scene):
-    is_dead_of(scene, "loop_spinning", "/tick")
+    """Its collector's calls are the only ones it makes: it moves, and takes no connection, so that these pile up."""
+    play(scene, "/tick")
+    clients(scene, 480)
+    scene.unready("queue_full")
+    scene.stays(6, "dead")
 
 
 @fault
 def test_fault_31_calls_without_end(scene):
-    """It makes calls all the time and never comes back to take a connection: nothing says that it never will."""
-    path = scene.place.file("some", "text\n")
-    play(scene, "/busy", path)
-    scene.unready("pool_exhausted")
+    play(scene, "/busy", scene.place.file("some", "text\n"))
+    clients(scene, 480)
+    scene.unready("queue_full")
     scene.stays(6, "dead")
