@@ -8,6 +8,7 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/root_walk.h"
 #include "explain/explain.h"
 
 enum { PAGE_BYTES = 16 << 20 };
@@ -29,13 +30,20 @@ static bool read_pid(const char *word, pid_t *pid)
 	return *word >= '0' && *word <= '9' && !*end && !errno && value > 0 && value <= INT32_MAX;
 }
 
-/* The main process of the service that the agent watches: 0, or an exit status after complaining. */
+/* A pid of another machine means nothing here. */
+static bool is_here(const struct client_place *place)
+{
+	return place->address.socket.ss_family == AF_UNIX || address_is_loopback(&place->address);
+}
+
+/* The main process of the service that the agent watches: 0, or an exit status after complaining. Tells why that service
+ * is not ready, if so; *pid stays 0 when all is said by that. */
 static int ask_agent(const struct cli_words *words, pid_t *pid)
 {
 	struct client_place place = {0};
 	struct client_reply reply;
 	json_t *document;
-	int status = client_find(words, (const char *const *)environ, false, &place);
+	int status = client_find(words, (const char *const *)environ, CLIENT_SERVICE, &place);
 
 	if (status == EXIT_NO_AGENT && !words->options[ASK_URL] && !words->options[ASK_SERVICE])
 		return refuse("explain needs a PID or TID where no agent runs");
@@ -46,11 +54,13 @@ static int ask_agent(const struct cli_words *words, pid_t *pid)
 		return EXIT_NO_AGENT;
 	}
 	document = json_loadb(reply.body, reply.bytes, 0, NULL);
-	*pid = (pid_t)json_integer_value(
+	if (!words->options[EXPLAIN_JSON])
+		root_walk(&place, document);
+	*pid = !is_here(&place) ? 0 : (pid_t)json_integer_value(
 		json_object_get(json_array_get(json_object_get(document, "processes"), 0), "pid"));
 	json_decref(document);
 	client_free(&reply);
-	if (*pid > 0)
+	if (*pid > 0 || !is_here(&place))
 		return 0;
 	cli_complain("%s shows no process: name a PID", place.name);
 	return EXIT_NO_AGENT;
@@ -102,6 +112,8 @@ int explain_main(int argc, char **argv)
 		return refuse("explain takes one PID or TID");
 	if (!words.operands && (status = ask_agent(&words, &pid)))
 		return status;
+	if (!pid)
+		return 0;
 	error = explain_look(&explain, pid);
 	status = error ? complain(pid, error) : print(&explain, words.options[EXPLAIN_JSON] != NULL);
 	explain_end(&explain);

@@ -51,7 +51,8 @@ const struct command commands[] = {
 		"For any running process: what each of its threads waits for, who holds the lock,\n"
 		"who is at the other end, and whether that comes back to itself. Needs no shim\n"
 		"and no agent, and stops nothing. Without a PID: the service of the agent that\n"
-		"is found.\n\n"
+		"is found, and first why it is not ready: from dependency to dependency to the\n"
+		"cause, also through other services that lifesign watches (--url).\n\n"
 		"Exits with 0, 3 when there is no such process, 77 when it may not be read.",
 		ROWS(explain_options)},
 	{"check", check_main, "ask one probe, for exec probes and HEALTHCHECK",

@@ -64,6 +64,7 @@ static void write_one(
 	json_uint(json, "consecutive_successes", of->successes);
 	json_text(json, "root", *of->root ? of->root : NULL);
 	write_detail(json, request, "detail", of->detail, sizeof of->detail);
+	write_detail(json, request, "url", of->url, sizeof of->url);
 	write_detail(json, request, "address", of->address, sizeof of->address);
 	json_object_end(json);
 }

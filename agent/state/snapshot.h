@@ -115,6 +115,7 @@ struct snapshot_dependency {
 	int64_t latency_ns;         /* < 0 unknown */
 	uint32_t failures, successes;
 	char root[PROBE_ROOT]; /* empty = null */
+	char url[SNAPSHOT_DETAIL]; /* without its secrets, for people */
 	char detail[PROBE_DETAIL], address[PROBE_ADDRESS]; /* of the newest answer, for people */
 	struct probe_counts counts;
 };

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/dependency_table.h"
 #include "base/log.h"
 #include "state/snapshot.h"
 
@@ -43,10 +44,15 @@ static void take_result(struct dependencies *dependencies, const struct probe_re
 	unsigned index = result->dependency;
 	struct dependency_state *state = &dependencies->states[index];
 	bool is_new = result->began > state->began && result->ended <= now;
+	char address[PROBE_ADDRESS];
 
 	if (result->ended > now)
 		return; /* of a clock that is not ours */
+	if (!*result->address) /* over the connection that there was */
+		memcpy(address, dependencies->newest[index].address, sizeof(address));
 	dependencies->newest[index] = *result;
+	if (!*result->address)
+		memcpy(dependencies->newest[index].address, address, sizeof(address));
 	if (!is_new)
 		return; /* told again, for an agent that had not heard it */
 	(void)dependency_learn(state, result, &dependencies->limits);
@@ -255,6 +261,7 @@ static void fill_one(const struct dependencies *dependencies, unsigned index, st
 		memcpy(out->root, dependencies->set->list[standing->root].name, sizeof(out->root));
 	else if (standing->status == PROBE_DOWN || standing->status == PROBE_DEGRADED)
 		memcpy(out->root, newest->root, sizeof(out->root));
+	dependency_show_url(of, out->url, sizeof(out->url));
 	memcpy(out->detail, newest->detail, sizeof(out->detail));
 	memcpy(out->address, newest->address, sizeof(out->address));
 	if (dependencies->board)

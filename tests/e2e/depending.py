@@ -26,7 +26,7 @@ class Depending:
     """`run` with such a file; `command` None: a small server."""
 
     def __init__(self, run, place, dependencies, command=None, **rest):
-        options = {key: rest.pop(key) for key in ("program", "wrap", "env", "shim") if key in rest}
+        options = {key: rest.pop(key) for key in ("program", "wrap", "env", "shim", "listen", "service") if key in rest}
         self.path = write_config(place.file("dependencies.yaml"), dependencies, **rest)
         self.run = run(command or [f"{SUPPORT}/tiny_server", free_port()], options=["--config", self.path], place=place, **options)
         self.run.wait_started()

@@ -295,3 +295,37 @@ def test_the_status_keeps_to_its_schema(run, place):
     wanted = {"name", "kind", "class", "status", "error", "since_seconds", "value", "latency_seconds", "age_seconds",
               "consecutive_failures", "consecutive_successes", "root"}
     assert wanted <= set(found) and json.loads(service.run.get("/health/status").body)["dependencies"][0]["detail"] is not None
+
+def test_explain_walks_to_the_cause(run, place):
+    """Three services in a row, the last one without its database."""
+    gone = refused("db", **{"class": "hard"})
+    third = Depending(run, lifesign_place(place, "c"), [gone], service="third")
+    second = Depending(run, lifesign_place(place, "b"), [follow("third", third)], service="second")
+    first = Depending(run, lifesign_place(place, "a"), [{**refused("other"), "needs": "second"}, follow("second", second)], service="first")
+    first.until("second", "down")
+    second.until("third", "down")
+    third.until("db", "down", "refused")
+    first.until_ready(False)
+    said = wait_until(lambda: (lambda text: text if "because of db (tcp, hard) down: refused" in text else "")(
+        call("explain", "--url", f"http://127.0.0.1:{first.run.port}").stdout), 20, first.said)
+    words = [line.split(" at ")[0].strip() for line in said.splitlines()]
+    assert words[0].startswith("first") and "because of second (http, hard)" in said and "because of third (http, hard)" in said
+    assert said.index("second (http") < said.index("third (http") < said.index("because of db")
+    assert first.of("second")["root"]  # by follow
+
+
+def follow(name, service):
+    return {"name": name, "kind": "http", "url": f"http://127.0.0.1:{service.run.port}/readyz", "follow": True, "class": "hard"}
+
+
+def lifesign_place(place, name):
+    """A part of the place, so that files of the same name do not meet."""
+    class Part:
+        path = place.directory(name)
+
+        def file(self, file, *rest):
+            return place.file(f"{name}/{file}", *rest)
+
+        def directory(self, directory, *rest, **options):
+            return place.directory(f"{name}/{directory}", *rest, **options)
+    return Part()
