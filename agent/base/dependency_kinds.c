@@ -15,10 +15,12 @@ const struct dependency_kind_row dependency_kinds[DEPENDENCY_KINDS] = {
 		.schemes = {{"nats", 4222, false}, {"nats+tls", 4222, true}, {"tls", 4222, true}},
 		.asks = "a PONG, or how far a JetStream consumer is behind"},
 	[DEPENDENCY_MONGODB] = {.name = "mongodb",
-		.schemes = {{"mongodb", 27017, false}, {"mongodb+srv", 27017, true}},
+		.schemes = {{"mongodb", 27017, false}}, /* the lookups of mongodb+srv cannot be limited */
+		.many_hosts = true,
 		.asks = "hello and ping"},
 	[DEPENDENCY_KAFKA] = {.name = "kafka",
 		.schemes = {{"kafka", 9092, false}, {"kafka+tls", 9092, true}},
+		.many_hosts = true,
 		.asks = "the brokers, the leader of `topic`, or how far a consumer group is behind"},
 	[DEPENDENCY_HTTP] = {.name = "http",
 		.schemes = {{"http", 80, false}, {"https", 443, true}},

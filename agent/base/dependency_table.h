@@ -23,6 +23,7 @@ struct dependency_kind_row {
 	struct dependency_scheme schemes[DEPENDENCY_SCHEMES];
 	bool without_url; /* exec */
 	bool host_free;   /* the host may be left out */
+	bool many_hosts;  /* the URL may name several */
 	const char *asks; /* for the reference: what its question is */
 };
 

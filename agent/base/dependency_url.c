@@ -164,6 +164,8 @@ int dependency_parse_url(enum dependency_kind kind, const char *url, struct depe
 	if (!take_user(&parts, at))
 		return refuse(&parts, "its user or password is no percent-encoded text of at most 255 bytes", why, bytes);
 	wrong = take_host(&parts, at);
+	if (!wrong && !row->many_hosts && memchr(parts.hosts, ',', parts.hosts_length))
+		wrong = "allowed: one host; several are dependencies of one group";
 	if (wrong)
 		return refuse(&parts, wrong, why, bytes);
 	if (!decode(parts.path, parts.path_length, at->path, sizeof(at->path)) || strlen(parts.query) >= sizeof(at->query))

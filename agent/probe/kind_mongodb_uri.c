@@ -82,11 +82,6 @@ bool mongodb_uri_read(struct mongodb_uri *out, const struct dependency *of, char
 	char kept[DEPENDENCY_URL];
 	mongoc_uri_t *whole;
 
-	if (!strncmp(of->url, "mongodb+srv:", strlen("mongodb+srv:"))) {
-		(void)snprintf(why, why_bytes,
-			"url: mongodb+srv is not asked for: its lookup cannot be limited; name the hosts");
-		return false;
-	}
 	out->of = *of;
 	query += *query == '?';
 	whole = make(of->url, query, why, why_bytes);

@@ -222,7 +222,8 @@ def test_answers_that_never_end_are_cut(place):
     side_by_side({number: lambda treat=treat: cut(treat) for number, treat in enumerate(treats)}, workers=2)
 
 
-def test_wrong_configurations_say_what_is_allowed(place):
-    prober = Prober(place, {"url": "postgresql://127.0.0.1/?sslmod=disable"})
+@pytest.mark.parametrize("url, complaint", [("postgresql://127.0.0.1/?sslmod=disable", "sslmod"), ("postgresql://a,b/db", "one host")])
+def test_wrong_configurations_say_what_is_allowed(place, url, complaint):
+    prober = Prober(place, {"url": url})
     assert prober.process.wait(10) > 2
-    assert "sslmod" in prober.complaint()
+    assert complaint in prober.complaint()
