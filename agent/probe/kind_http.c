@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/instance.h"
 #include "base/text.h"
 #include "probe/curl_link.h"
 #include "probe/kind_http_answer.h"
@@ -132,7 +133,7 @@ static bool ask_status(struct http *http, struct attempt *attempt, struct http_f
 {
 	static const char *const ends[] = {"/health/ready", "/readyz", "/ready", "/health/status"};
 	const char *path = attempt->of->at.path;
-	char status[DEPENDENCY_TEXT + 16];
+	char status[DEPENDENCY_TEXT + 16], own[INSTANCE_NAME];
 	size_t length = strlen(path);
 
 	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
@@ -140,9 +141,10 @@ static bool ask_status(struct http *http, struct attempt *attempt, struct http_f
 			length -= strlen(ends[i]);
 			break;
 		}
+	instance_name(attempt_service(), own);
 	snprintf(status, sizeof status, "%.*s/health/status", (int)length, path);
 	return request(http, attempt, status) == 200 &&
-	       http_follow_status(body_of(http), http->body.used, attempt_service(), follow);
+	       http_follow_status(body_of(http), http->body.used, own, follow);
 }
 
 static void judge_follow(struct attempt *attempt, const struct http_follow *follow)

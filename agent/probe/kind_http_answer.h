@@ -27,14 +27,14 @@ enum http_found http_pointer(
 /* Why another lifesign is not ready. */
 struct http_follow {
 	bool ready;
-	bool loop;             /* only because `own` is not: our own state came back to us */
+	bool loop;             /* only because we are not: what it tells went through ourselves */
 	char root[PROBE_ROOT]; /* "orders/db" or "orders/deadlock": where the trouble begins, however many hops
 				  away */
 	char reason[PROBE_ROOT];  /* the code of its first reason */
 	char through[PROBE_ROOT]; /* its dependency that is down; empty: itself */
 };
 
-/* Of its /health/status; `own`: the name of the service that asks, or NULL. False: this is none. */
+/* Of its /health/status; `own`: the instance that asks, may be empty. False: this is none. */
 bool http_follow_status(const char *body, size_t bytes, const char *own, struct http_follow *out);
 
 /* Of its /readyz?verbose, which names neither itself (`name` stands for it) nor what is further away. */

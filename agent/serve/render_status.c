@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/instance.h"
 #include "base/json.h"
 #include "serve/render_dependencies.h"
 #include "serve/self.h"
@@ -266,12 +267,23 @@ static void write_agent(struct json *json, const struct snapshot *snapshot, cons
 	json_object_end(json);
 }
 
+/* By it those that follow us see that what they are told of is themselves. */
+static void write_instance(struct json *json, const struct snapshot *snapshot)
+{
+	char service[sizeof snapshot->service + 1] = "", instance[INSTANCE_NAME];
+
+	memcpy(service, snapshot->service, sizeof snapshot->service);
+	instance_name(service, instance);
+	json_text(json, "instance", instance);
+}
+
 static void write_head(struct json *json, const struct standing *standing)
 {
 	const struct snapshot *snapshot = standing->snapshot;
 
 	json_text(json, "schema", "lifesign.status/1");
 	json_text_within(json, "service", snapshot->service, sizeof snapshot->service);
+	write_instance(json, snapshot);
 	json_text_within(json, "version", snapshot->version, sizeof snapshot->version);
 	json_text(json, "status", standing_status(standing));
 	json_time(json, "time", snapshot->wall);

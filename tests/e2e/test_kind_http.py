@@ -3,6 +3,7 @@
 """http and https against nginx with TLS and HTTP/2, another lifesign, and servers that are wrong on purpose."""
 import json
 import os
+import socket
 import subprocess
 
 import pytest
@@ -151,9 +152,20 @@ def test_one_kept_connection_survives_kill_and_stop(place, plain, tls):
 
 # ---- follow
 
+def instance(service):
+    """As base/instance.c makes it of the service and this machine."""
+    number = 0x811c9dc5
+    for byte in service.encode() + b"\0" + socket.gethostname().encode() + b"\0":
+        number = (number ^ byte) * 0x01000193 & 0xffffffff
+    return f"{number:08x}"
+
+
+ASKER, AUTH, OTHER = instance("asker"), instance("auth"), "0badcafe"
+
+
 def status(service, ready, *reasons):
-    return json.dumps({"schema": "lifesign.status/1", "service": service, "ready": {"ok": ready, "reasons": [
-        {"code": code, "dependency": dependency, "root": root} for code, dependency, root in reasons]}}).encode()
+    return json.dumps({"schema": "lifesign.status/1", "service": service, "instance": instance(service), "ready": {
+        "ok": ready, "reasons": [{"code": code, "dependency": dependency, "root": root} for code, dependency, root in reasons]}}).encode()
 
 
 def lifesign_like(body, readyz=b"[+]x ok\n[-]db failed: connect_timeout\nreadyz check failed\n", code=b"503 x"):
@@ -170,14 +182,20 @@ def lifesign_like(body, readyz=b"[+]x ok\n[-]db failed: connect_timeout\nreadyz 
 
 
 @pytest.mark.parametrize("what, body, expected", [
-    ("its own trouble", status("auth", False, ("deadlock", None, None)), ("not_ready", "auth/deadlock")),
-    ("its dependency", status("auth", False, ("dependency_down", "db", None)), ("not_ready", "auth/db")),
-    ("through hops", status("auth", False, ("dependency_down", "users", "store/disk")), ("not_ready", "store/disk")),
+    ("its own trouble", status("auth", False, ("deadlock", None, None)), ("not_ready", f"auth/deadlock via {AUTH}")),
+    ("its dependency", status("auth", False, ("dependency_down", "db", None)), ("not_ready", f"auth/db via {AUTH}")),
+    ("what that one needs", status("auth", False, ("dependency_down", "db", "dns")), ("not_ready", f"auth/dns via {AUTH}")),
+    ("through hops", status("auth", False, ("dependency_down", "users", f"store/disk via {OTHER}")),
+     ("not_ready", f"store/disk via {OTHER},{AUTH}")),
+    ("through many hops", status("auth", False, ("dependency_down", "users", "store/disk via " + ",".join(["11111111"] * 12))),
+     ("not_ready", "store/disk via " + ",".join(["11111111"] * 11 + [AUTH]))),
     ("a cause before an effect", status("auth", False, ("no_progress", None, None), ("dependency_down", "db", None)),
-     ("not_ready", "auth/db")),
-    ("a ring", status("auth", False, ("dependency_down", "asker", "asker/db")), ("not_ready", None)),
-    ("a ring and more", status("auth", False, ("dependency_down", "asker", "asker/db"), ("draining", None, None)),
-     ("not_ready", "auth/draining")),
+     ("not_ready", f"auth/db via {AUTH}")),
+    ("a ring", status("auth", False, ("dependency_down", "asker", f"asker/db via {OTHER},{ASKER}")), ("not_ready", None)),
+    ("a ring and more", status("auth", False, ("dependency_down", "asker", f"x/db via {ASKER}"), ("draining", None, None)),
+     ("not_ready", f"auth/draining via {AUTH}")),
+    ("itself", status("asker", False, ("dependency_down", "db", f"asker/db via {OTHER}")),
+     ("not_ready", None)),
     ("only its text", None, ("not_ready", "it/db")),
     ("no JSON", b"[1", ("not_ready", "it/db")),
 ])
@@ -186,7 +204,7 @@ def test_follow_names_where_the_trouble_begins(place, what, body, expected):
         with Prober(place, {"url": f"http://localhost:{server.port}/readyz", "follow": True}) as prober:
             result = prober.ask()
             assert (result.said(), result.root) == expected
-            assert result.status == ("degraded" if what == "a ring" else "down")
+            assert result.status == ("down" if expected[1] else "degraded")
             assert prober.ask().root == expected[1]
         assert len(server.connections) == 1
 
@@ -197,6 +215,6 @@ def test_follow_asks_a_real_lifesign(place, run):
         prober.until("up", 30)
         os.kill(one.main(), 19)
         result = prober.until("not_ready", 20)
-        assert result.root == "auth/suspended", result
+        assert result.root == f"auth/suspended via {AUTH}", result
         os.kill(one.main(), 18)
         prober.until("up", 20)
