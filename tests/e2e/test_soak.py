@@ -25,6 +25,7 @@ KINDS = [services.redis, services.nginx, services.python_http, services.postgres
          services_web.apache_prefork, services_web.haproxy, services_web.php_fpm, services_languages.python_threads,
          services_languages.python_asyncio, services_languages.java, services_languages.ruby, services_languages.node,
          services_languages.gunicorn, services_languages.puma, services_languages.puma_cluster]
+MOST_KB = 6144  # of anonymous memory
 TICKS = os.sysconf("SC_CLK_TCK")
 _samples = {}  # name -> [(time, loaded, agent's pid, cpu seconds, rss, anonymous, fds)]
 _loads = {}    # name -> [requests answered, requests that were not]
@@ -63,7 +64,10 @@ def soak(stage):
     yield
 
 
-SCENES = [alive.Scene(make.__name__, "1 2", make, soak, unseen=make is services_more.nats, every=0.5) for make in KINDS]
+# With the default of 8192 slots whoever makes threads or processes all the time touches one after the other, and the
+# agent's tables with them: up to 3 MB more in half an hour, and then no more. With these few that is over at once.
+SLOTS = ["--slots", "512"]
+SCENES = [alive.Scene(make.__name__, "1 2", make, soak, unseen=make is services_more.nats, every=0.5, options=SLOTS) for make in KINDS]
 
 
 def share(samples, loaded):
@@ -105,6 +109,6 @@ def test_its_agent_does_not_grow(soaked, name):
     samples = _samples[name]
     warm = samples[len(samples) // 4:]
     assert len({s[2] for s in samples}) == 1, "it was replaced"
-    assert warm[-1][5] <= warm[0][5] + 512, row(name)
+    assert warm[-1][5] <= warm[0][5] + 512 and warm[-1][5] <= MOST_KB, row(name)
     assert warm[-1][6] <= warm[0][6] + 2, row(name)
     assert _loads[name][0] > 0, "nothing was ever asked of it"
