@@ -27,6 +27,7 @@ from look import Answer, MARK, SHIM, ask, comm, descendants, is_running, marked,
 BIN = os.environ["LIFESIGN_BIN"]
 SUPPORT = os.environ.get("LIFESIGN_SUPPORT", "")
 SOURCE = os.environ.get("LIFESIGN_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+RECORDINGS = os.environ.get("LIFESIGN_RECORDINGS", "")  # a directory that any uid may write to: every Run is recorded there, for `replay`
 SANITIZED = b"__asan_init" in open(BIN, "rb").read()  # its agent is slower and bigger
 
 
@@ -262,6 +263,8 @@ class Run(Plain):
         words += ["--shim", shim] if shim else []
         words += ["--service", service] if service else []
         words += ["--listen", f"127.0.0.1:{self.port}"] if self.port else ["--listen", listen] if listen else []
+        if RECORDINGS and not root and "--record" not in options:
+            options = ["--record", f"{RECORDINGS}/{service}-{uuid.uuid4().hex[:8]}.rec", *options]
         super().__init__(words + list(options) + ["--"] + list(command), place=place, **rest)
         self.own_place = own
         if up:
