@@ -2,8 +2,10 @@
 /* What the commands share: complaints in the contract's form, and reading their words. */
 #include "cli/commands.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +17,17 @@ const struct command *cli_find_command(const char *name)
 		if (!strcmp(command->name, name))
 			return command;
 	return NULL;
+}
+
+bool cli_read_pid(const char *word, pid_t *pid)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(word, &end, 10);
+	*pid = (pid_t)value;
+	return *word >= '0' && *word <= '9' && !*end && !errno && value > 0 && value <= INT32_MAX;
 }
 
 void cli_complain(const char *format, ...)

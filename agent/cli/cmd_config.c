@@ -3,8 +3,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
+#include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/config_down.h"
+#include "cli/config_suggest.h"
 
 /* The complaints are what was asked for: they go to standard output. */
 static int check_file(const char *path)
@@ -27,6 +31,41 @@ static int refuse(const char *what)
 	return EXIT_USAGE;
 }
 
+/* Of the service that an agent here watches: 0, or the exit status after complaining. */
+static int ask_main_pid(const struct cli_words *words, pid_t *pid)
+{
+	struct client_place place = {0};
+	struct client_reply reply;
+	int status = client_find(words, (const char *const *)environ, CLIENT_SERVICE, &place);
+	json_t *document;
+
+	if (status)
+		return status;
+	status = client_ask(&place, "GET", "/health/status", &reply);
+	if (status)
+		return client_complain(&place, status);
+	document = json_loadb(reply.body, reply.bytes, 0, NULL);
+	*pid = (pid_t)json_integer_value(json_object_get(json_array_get(json_object_get(document, "processes"), 0), "pid"));
+	json_decref(document);
+	client_free(&reply);
+	if (*pid > 0)
+		return 0;
+	cli_complain("%s shows no process: name a PID", place.name);
+	return EXIT_NO_AGENT;
+}
+
+static int suggest(const struct cli_words *words, char **argv)
+{
+	pid_t pid = 0;
+	int status = 0;
+
+	if (words->operands > 2 || (words->operands == 2 && !cli_read_pid(argv[2], &pid)))
+		return refuse("config suggest takes one PID");
+	if (!pid)
+		status = ask_main_pid(words, &pid);
+	return status ? status : config_suggest(pid);
+}
+
 int config_main(int argc, char **argv)
 {
 	struct cli_words words;
@@ -38,8 +77,10 @@ int config_main(int argc, char **argv)
 		settings_print_reference();
 		return 0;
 	}
+	if (words.operands && !strcmp(argv[1], "suggest"))
+		return suggest(&words, argv);
 	if (!words.operands || strcmp(argv[1], "check"))
-		return refuse("config needs one of: check FILE, reference");
+		return refuse("config needs one of: check FILE, suggest [PID], reference");
 	if (words.operands == 1)
 		return refuse("config check needs a FILE");
 	status = 0;

@@ -19,17 +19,6 @@ static int refuse(const char *what)
 	return EXIT_USAGE;
 }
 
-static bool read_pid(const char *word, pid_t *pid)
-{
-	char *end;
-	long value;
-
-	errno = 0;
-	value = strtol(word, &end, 10);
-	*pid = (pid_t)value;
-	return *word >= '0' && *word <= '9' && !*end && !errno && value > 0 && value <= INT32_MAX;
-}
-
 /* A pid of another machine means nothing here. */
 static bool is_here(const struct client_place *place)
 {
@@ -108,7 +97,7 @@ int explain_main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (words.operands > 1 || (words.operands == 1 && !read_pid(argv[1], &pid)))
+	if (words.operands > 1 || (words.operands == 1 && !cli_read_pid(argv[1], &pid)))
 		return refuse("explain takes one PID or TID");
 	if (!words.operands && (status = ask_agent(&words, &pid)))
 		return status;

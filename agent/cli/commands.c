@@ -25,7 +25,7 @@ static const struct option_row probe_options[] = {
 	[PROBE_TIMEOUT_SECONDS] = {"timeout", OPTION_VALUE, "SECONDS", "for all phases together (default: 3)"},
 	[PROBE_TIMES] = {"times", OPTION_VALUE, "N", "ask so often over the same connection (default: 1)"}};
 static const struct option_row config_options[] = {
-	[CONFIG_DOWN] = {"down", OPTION_VALUE, "NAME[,NAME]", "check: the answers while these are down"}};
+	ASK, [CONFIG_DOWN] = {"down", OPTION_VALUE, "NAME[,NAME]", "check: the answers while these are down"}};
 static const struct option_row reload_options[] = {ASK};
 
 const struct command commands[] = {
@@ -69,10 +69,12 @@ const struct command commands[] = {
 		"While it is on, readyz answers 503 `maintenance`; livez does not change. With\n"
 		"several services it holds for all of the agent, and for its successor, too.",
 		ROWS(maintenance_options)},
-	{"config", config_main, "check configuration files, print the reference",
-		"check [--down NAME,…] FILE [FILE…] | reference",
+	{"config", config_main, "check a configuration, suggest one, print the reference",
+		"check [OPTIONS] FILE… | suggest [PID] | reference",
 		"check tells everything that is wrong and exits with 78, or with 0; with --down\n"
 		"it tells what the probes would answer while those dependencies are down.\n"
+		"suggest writes a commented file from what a service listens on and is connected\n"
+		"to: PID and its children, or the service of the agent that is found.\n"
 		"reference prints all settings as Markdown.",
 		ROWS(config_options)},
 	{"reload", reload_main, "make a running agent read its configuration again", "[OPTIONS]",

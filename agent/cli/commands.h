@@ -6,6 +6,8 @@
 #ifndef LS_COMMANDS_H
 #define LS_COMMANDS_H
 
+#include <sys/types.h>
+
 #include "base/options.h"
 #include "base/settings.h"
 
@@ -47,7 +49,7 @@ enum { ASK_URL, ASK_SERVICE, ASK_DIR, ASK_OWN };
 enum { STATUS_JSON = ASK_OWN, STATUS_WATCH };
 enum { MAINTENANCE_FOR = ASK_OWN };
 enum { PROBE_CONFIG, PROBE_TIMEOUT_SECONDS, PROBE_TIMES };
-enum { CONFIG_DOWN };
+enum { CONFIG_DOWN = ASK_OWN };
 enum { EXPLAIN_JSON = ASK_OWN };
 enum { CHECK_STRICT = ASK_OWN, CHECK_NAGIOS };
 
@@ -61,6 +63,9 @@ int cli_read_words(struct cli_words *out, int argc, char **argv);
 
 const struct command *cli_find_command(const char *name); /* NULL: there is none */
 int cli_refuse_command(const char *name);                 /* EXIT_USAGE, after saying so */
+
+/* A process's or thread's number: false for anything else. */
+bool cli_read_pid(const char *word, pid_t *pid);
 
 /* A line on stderr: "lifesign: …". */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

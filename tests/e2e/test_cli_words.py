@@ -64,7 +64,7 @@ def test_version(words):
     (["check", "--url", "http://[::1"], "--url: found 'http://[::1', allowed: http://HOST:PORT or unix:/path"),
     (["check", "--url", "http://h/x"], "--url: found 'http://h/x', allowed: http://HOST:PORT or unix:/path"),
     (["check", "--url", "unix:x"], "--url: found 'unix:x', allowed: http://HOST:PORT or unix:/path"),
-    (["config"], "config needs one of: check FILE, reference; see 'lifesign help config'"),
+    (["config"], "config needs one of: check FILE, suggest [PID], reference; see 'lifesign help config'"),
     (["config", "check"], "config check needs a FILE; see 'lifesign help config'"),
     (["reload", "now"], "reload takes no words besides options; see 'lifesign help reload'"),
 ])

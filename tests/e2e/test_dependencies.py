@@ -256,6 +256,25 @@ def test_config_check_tells_what_probes_would_answer(place):
     assert done.returncode == 78 and "there is no dependency 'nobody'" in done.stderr
 
 
+def test_a_file_is_suggested_from_what_is_open(place, plain):
+    """A server that is connected to redis: the file names it, and is valid."""
+    port, own = free_port(), free_port()
+    Server(plain, ["/usr/bin/redis-server", "--port", port, "--save", "", "--dir", place.directory("redis")], lambda: accepts(port))
+    script = ("import socket,time\n"
+              f"l=socket.create_server(('127.0.0.1',{own}))\nc=socket.create_connection(('127.0.0.1',{port}))\n"
+              "l.accept()[0].sendall(b'x')\nl.accept()\n")
+    client = plain(["/usr/bin/python3", "-c", script])
+    wait_until(lambda: accepts(own), 10, client.said)
+    done = call("config", "suggest", client.pid)
+    assert done.returncode == 0, done.stderr
+    assert f"startup: {{port: {own}}}" in done.stdout and f"# listens on 127.0.0.1:{own} " in done.stdout
+    assert re.search(rf'^  - \{{name: tcp1, kind: tcp, url: "tcp://127.0.0.1:{port}"\}}$', done.stdout, re.M), done.stdout
+    path = place.file("suggested.yaml", done.stdout)
+    assert call("config", "check", path).returncode == 0
+    assert call("probe", "tcp1", "--config", path).returncode == 0
+    assert call("config", "suggest", 2 ** 22 + 1).returncode == 3 and call("config", "suggest", "x").returncode == 64
+
+
 def test_wrong_files_are_told_line_by_line(place):
     path = place.file("bad.yaml", """dependencies:
   - {name: db, kind: postgre, url: "postgresql://app@db/orders"}
