@@ -45,6 +45,16 @@ static bool owner_exists(const struct process_row *row, const struct lock_facts 
 	return stat(path, &status) == 0 || errno != ENOENT;
 }
 
+/* It did not exist when it was last asked for in this wait: whoever has the number now never had the lock. */
+static bool is_namesake(const struct proof_look *look, const struct lock_facts *lock)
+{
+	const struct slot_proof *before = &look->slot->proof;
+	struct proc_stat stat;
+
+	return before->samples && before->orphan && before->entries == look->slot->record.entries && before->owner == lock->owner &&
+	       !lock->shared && proc_thread_stat(look->row->pid, lock->owner, &stat) == 0 && stat.start_ns > (uint64_t)before->since;
+}
+
 static bool is_within(uint64_t futex, uint64_t object, uint64_t bytes)
 {
 	return futex >= object && futex - object < bytes;
@@ -72,7 +82,8 @@ static void take_lock(const struct proof_look *look, const char *op, struct slot
 	out->kind = lock.kind == LOCK_RWLOCK ? PROOF_RWLOCK : PROOF_MUTEX;
 	out->owner = lock.owner;
 	if (lock.owner && !lock.robust)
-		out->orphan = !owner_exists(look->row, &lock) && proof_task_exists(look->row->pid, look->row->pid);
+		out->orphan = (!owner_exists(look->row, &lock) || is_namesake(look, &lock)) &&
+			proof_task_exists(look->row->pid, look->row->pid);
 	if (lock.owner && lock.owner == look->slot->record.tid)
 		take_own(look, &lock, out);
 }
