@@ -146,6 +146,32 @@ bool dependencies_change(const struct dependencies *dependencies, unsigned *at, 
 	return false;
 }
 
+static bool sum_work(const struct dependencies *dependencies, int64_t *sum)
+{
+	bool known = false;
+
+	*sum = 0;
+	for (unsigned i = 0; i < dependencies->set->count; i++) {
+		const struct dependency_state *state = &dependencies->states[i];
+
+		if (!dependencies->set->list[i].work || !state->has_value || dependencies->standing[i].status == PROBE_UNKNOWN)
+			continue;
+		known = true;
+		*sum += state->value > 0 && state->value < 1e15 ? (int64_t)state->value : 0;
+	}
+	return known;
+}
+
+/* After results have come. */
+static void follow_work(struct dependencies *dependencies)
+{
+	int64_t before = dependencies->work;
+	bool was_known = dependencies->work_known;
+
+	dependencies->work_known = sum_work(dependencies, &dependencies->work);
+	dependencies->work_falls = was_known && dependencies->work < before;
+}
+
 bool dependencies_tick(struct dependencies *dependencies, int64_t now)
 {
 	struct dependency_summary before = dependencies->summary;
@@ -166,6 +192,8 @@ bool dependencies_tick(struct dependencies *dependencies, int64_t now)
 	if (dependencies->summary.fail_open && !before.fail_open)
 		log_event(LOG_LEVEL_WARN, "dependency", "every hard dependency is down: the service stays ready (failOpen)");
 	changed = follow(dependencies) || before.fail_open != dependencies->summary.fail_open;
+	if (changed || dependencies->heard)
+		follow_work(dependencies);
 	dependencies->generation += changed || dependencies->heard;
 	dependencies->heard = false;
 	return changed;
@@ -182,28 +210,19 @@ const char *dependencies_name(const struct dependencies *dependencies, unsigned 
 	return dependency && dependencies->set && dependency <= dependencies->set->count ? dependencies->set->list[dependency - 1].name : "";
 }
 
-const char *dependencies_at(const struct dependencies *dependencies, const char *address)
+unsigned dependencies_at(const struct dependencies *dependencies, const char *address)
 {
-	for (unsigned i = 0; dependencies->set && i < dependencies->set->count; i++)
-		if (dependencies->standing[i].status == PROBE_DOWN && *address && !strcmp(dependencies->newest[i].address, address))
-			return dependencies->set->list[i].name;
-	return NULL;
+	for (unsigned i = 0; dependencies->set && *address && i < dependencies->set->count; i++)
+		if (dependencies->standing[i].status == PROBE_DOWN && !strcmp(dependencies->newest[i].address, address))
+			return i + 1;
+	return 0;
 }
 
-bool dependencies_backlog(const struct dependencies *dependencies, int64_t *out)
+bool dependencies_backlog(const struct dependencies *dependencies, int64_t *out, bool *falls)
 {
-	bool known = false;
-
-	*out = 0;
-	for (unsigned i = 0; dependencies->set && i < dependencies->set->count; i++) {
-		const struct dependency_state *state = &dependencies->states[i];
-
-		if (!dependencies->set->list[i].work || !state->has_value || dependencies->standing[i].status == PROBE_UNKNOWN)
-			continue;
-		known = true;
-		*out += state->value > 0 && state->value < 1e15 ? (int64_t)state->value : 0;
-	}
-	return known;
+	*out = dependencies->work;
+	*falls = dependencies->work_falls;
+	return dependencies->set && dependencies->work_known;
 }
 
 /* ---- maintenance */

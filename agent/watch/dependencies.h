@@ -32,6 +32,8 @@ struct dependencies {
 	struct dependency_summary summary;
 	int64_t period_ns, timeout_ns, fast_ns;
 	bool plan_due;        /* the prober is to be told */
+	int64_t work;  /* the sum of values of `work: true` */
+	bool work_known, work_falls;
 	bool heard;    /* a result came that is not yet shown */
 	bool said_garbage, said_soft;
 	uint64_t garbage;     /* messages that were none */
@@ -62,11 +64,11 @@ void dependencies_fill(const struct dependencies *dependencies, struct snapshot 
 /* The name of one by reason.dependency, "" for 0. */
 const char *dependencies_name(const struct dependencies *dependencies, unsigned dependency);
 
-/* The one that is down and has this numeric address ("10.0.0.1:5432"), or NULL: names the peer of a wait. */
-const char *dependencies_at(const struct dependencies *dependencies, const char *address);
+/* The one that is down and has this numeric address ("10.0.0.1:5432"): index + 1, or 0. Names the peer of a wait. */
+unsigned dependencies_at(const struct dependencies *dependencies, const char *address);
 
-/* The sum of values of `work: true`: false when none is known. */
-bool dependencies_backlog(const struct dependencies *dependencies, int64_t *out);
+/* The sum of values of `work: true`, and whether it became less with the newest of them: false when none is known. */
+bool dependencies_backlog(const struct dependencies *dependencies, int64_t *out, bool *falls);
 
 /* Out of service until then (CLOCK_BOOTTIME ns, INT64_MAX without end, 0 back in service). Any thread. */
 void dependencies_maintain(int64_t until);

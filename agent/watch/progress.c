@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "judge/verdict.h"
+#include "watch/dependencies.h"
 #include "watch/history.h"
 #include "watch/procfs.h"
 #include "watch/progress_words.h"
@@ -85,6 +86,13 @@ static void fill_time(struct service *service, int64_t now)
 	progress->ticked = now;
 }
 
+/* What waits in a queue that a dependency with `work: true` has. Without any there is nothing to suspect. */
+static void fill_backlog(const struct service *service, struct ladder_frame *frame)
+{
+	frame->backlog_known = dependencies_backlog(service->common->dependencies, &frame->backlog, &frame->backlog_falls) &&
+			       frame->backlog > 0;
+}
+
 /* ---- what comes of a step */
 
 static void knock(struct service *service, int64_t now)
@@ -157,6 +165,7 @@ void progress_look(struct service *service, int64_t now, unsigned *left)
 
 	remember(service);
 	progress->stands = false;
+	fill_backlog(service, &progress->frame);
 	if (!is_suspicious(service))
 		progress->suspected = 0;
 	else if (!progress->suspected)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "judge/calls.h"
 #include "lifesign/segment.h"
+#include "watch/dependencies.h"
 #include "watch/service.h"
 
 enum { WORDS = 256 };
@@ -45,18 +46,34 @@ static const char *wait_text(enum wait_on on)
 	return texts[on];
 }
 
-/* "worker-3 (17) in recv, which waits for 192.0.2.7:5432" */
+/* The address at the other end of its wait; empty when that is not known. */
+static const char *peer_of(const struct service *service, int32_t index)
+{
+	const struct progress_thread *thread = &service->progress.threads[index];
+	bool asked = thread->asked && thread->entries == service->slots.now[index].record.entries;
+
+	return asked && service->progress.looks[index].on == WAIT_EXTERNAL ? thread->answer.peer : "";
+}
+
+/* Of the dependency that it waits for, if the prober knows it and finds it down: index + 1. */
+static unsigned dependency_of(const struct service *service, int32_t index)
+{
+	return index >= 0 ? dependencies_at(service->common->dependencies, peer_of(service, index)) : 0;
+}
+
+/* "worker-3 (17) in recv, which waits for 192.0.2.7:5432 (db)" */
 static size_t put_thread(const struct service *service, int32_t index, char *out, size_t bytes)
 {
 	const struct slot_now *slot = &service->slots.now[index];
-	const struct progress_thread *thread = &service->progress.threads[index];
-	enum wait_on on = service->progress.looks[index].on;
-	bool asked = thread->asked && thread->entries == slot->record.entries;
-	const char *what = asked && thread->answer.peer[0] && on == WAIT_EXTERNAL ? thread->answer.peer : wait_text(on);
+	const char *peer = peer_of(service, index), *what = *peer ? peer : wait_text(service->progress.looks[index].on);
+	unsigned dependency = dependency_of(service, index);
 	size_t used = (size_t)snprintf(out, bytes, "%.15s (%d) in %s", slot->name, slot->record.tid, call_of(service, index));
 
 	if (what && used < bytes)
 		used += (size_t)snprintf(out + used, bytes - used, ", which waits for %s", what);
+	if (dependency && used < bytes)
+		used += (size_t)snprintf(
+			out + used, bytes - used, " (%s)", dependencies_name(service->common->dependencies, dependency));
 	return used;
 }
 
@@ -116,13 +133,15 @@ static void put_words(const struct service *service, const struct ladder_finding
 
 /* ---- into the snapshot */
 
-static void put_detail(struct snapshot_answer *answer, enum reason_code code, const char *words)
+static void put_detail(struct snapshot_answer *answer, enum reason_code code, const char *words, unsigned dependency)
 {
 	for (unsigned i = 0; i < answer->reason_count; i++) {
 		struct snapshot_reason *reason = &answer->reasons[i];
 
 		if (reason->code == code && !reason->detail[0])
 			(void)snprintf(reason->detail, sizeof(reason->detail), "%s", words);
+		if (reason->code == code && code == REASON_DEPENDENCY_WAIT)
+			reason->dependency = dependency;
 	}
 }
 
@@ -170,9 +189,9 @@ void progress_words_fill(struct snapshot *out, const struct service *service)
 		const struct ladder_finding *finding = &found->findings[i];
 
 		put_words(service, finding, out->sampled, words, sizeof(words));
-		put_detail(&out->live, ladder_code(finding->row), words);
-		put_detail(&out->ready, ladder_code(finding->row), words);
-		put_detail(&out->ready, fault_of(finding->stand.held), words);
+		put_detail(&out->live, ladder_code(finding->row), words, 0);
+		put_detail(&out->ready, ladder_code(finding->row), words, 0);
+		put_detail(&out->ready, fault_of(finding->stand.held), words, dependency_of(service, thread_of(service, finding)));
 		if (out->chain.code == REASON_NONE && finding->stand.thread >= 0)
 			fill_chain(out, service, finding);
 	}
