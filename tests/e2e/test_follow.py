@@ -1,4 +1,4 @@
-# ctest: timeout=120
+# ctest: timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """Services that ask each other: the root cause through any number of hops, and a ring that does not wait for itself."""
 import socket

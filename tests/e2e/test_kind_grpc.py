@@ -1,4 +1,4 @@
-# ctest: asan timeout=120
+# ctest: asan timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """grpc against a server of @grpc/grpc-js with grpc-health-check, and servers that are wrong on purpose."""
 import os
@@ -39,7 +39,7 @@ def test_every_fault_has_its_name_within_the_budget(place):
 
 
 def test_what_the_service_says_of_itself(place, plain, run):
-    servers = {mode: Grpc(plain, mode) for mode in ("health", "none", "silent", "7", "8", "14", "16")}
+    servers = side_by_side({mode: lambda m=mode: Grpc(plain, m) for mode in ("health", "none", "silent", "7", "8", "14", "16")})
     web = run(python_http(place).command)
     cases = {
         "up": ("health", {}), "not_ready NOT_SERVING": ("health", {"service": "orders"}),
@@ -67,7 +67,8 @@ def test_it_follows_the_service(place, plain):
 
 def test_tls_is_verified(place, plain):
     certificates = Certificates(place)
-    right, wrong, expired = (Grpc(plain, "health", pair) for pair in (certificates.right, certificates.wrong, certificates.expired))
+    right, wrong, expired = side_by_side({pair: lambda p=pair: Grpc(plain, "health", p) for pair in (
+        certificates.right, certificates.wrong, certificates.expired)}).values()
     ca = {"caFile": certificates.ca}
     cases = {"up": (right, ca), "up unverified": (wrong, {"tlsVerify": False}), "tls_error unknown authority": (right, {}),
              "tls_error wrong host": (wrong, ca), "tls_error expired": (expired, ca)}

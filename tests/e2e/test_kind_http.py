@@ -1,4 +1,4 @@
-# ctest: asan timeout=120
+# ctest: asan timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """http and https against nginx with TLS and HTTP/2, another lifesign, and servers that are wrong on purpose."""
 import json
@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from kinds import GROWTH, Certificates, Faulty, Prober, Server, ask, drips, faults, outlives, side_by_side
+from kinds import GROWTH, Certificates, Faulty, Prober, Server, ask, drips, faults, outlives, refused_port, side_by_side
 from lifesign import accepts, free_port
 from services import python_http
 
@@ -148,6 +148,36 @@ def test_one_kept_connection_survives_kill_and_stop(place, plain, tls):
         for _ in range(300):
             assert prober.ask().said() == "up"
         assert prober.fds() == fds and prober.rss() < rss + GROWTH
+
+
+def test_behind_haproxy(place, plain):
+    """A proxy without a living server answers for it, and that is no answer of the service."""
+    certificates = Certificates(place)
+    port, full = free_port(), free_port()
+    pem = place.file("haproxy.pem", "".join(open(file, encoding="ascii").read() for file in certificates.right))
+    config = place.file("haproxy.cfg", f"""
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 5s
+  timeout server 5s
+  retries 0
+frontend one
+  bind 127.0.0.1:{port} ssl crt {pem} alpn h2,http/1.1
+  http-request return status 200 content-type text/plain string fine if {{ path /fine }}
+  default_backend dead
+frontend two
+  bind 127.0.0.1:{full}
+  http-request deny deny_status 429
+backend dead
+  server gone 127.0.0.1:{refused_port()}
+""")
+    Server(plain, ["/usr/sbin/haproxy", "-db", "-f", config], lambda: accepts(port) and accepts(full))
+    ca = {"caFile": certificates.ca}
+    cases = {"up": {"url": f"https://localhost:{port}/fine", "body": "^fine$", **ca}, "not_ready": {"url": f"https://localhost:{port}/", **ca},
+             "saturated": {"url": f"http://localhost:{full}/"}}
+    seen = side_by_side({name: lambda d=keys: ask(place, d) for name, keys in cases.items()})
+    assert [(name, result) for name, result in seen.items() if result.said() != name] == []
 
 
 # ---- follow

@@ -1,4 +1,4 @@
-# ctest: asan timeout=120
+# ctest: asan timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """kafka against librdkafka's mock cluster, and servers that are wrong on purpose."""
 import subprocess

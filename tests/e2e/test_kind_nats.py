@@ -1,4 +1,4 @@
-# ctest: asan timeout=120
+# ctest: asan timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """nats against nats-server with every kind of identity, TLS and JetStream, and servers that are wrong on purpose."""
 import base64
