@@ -27,6 +27,7 @@ import pytest
 from lifesign import Place, Run, call, wait_until
 
 AT_ONCE = 5
+WITH_CHAIN = ("deadlock", "orphaned_lock", "loop_blocked", "loop_spinning", "pool_exhausted")
 _table = []  # (fault, verdict, code, seconds)
 
 
@@ -124,6 +125,7 @@ class Scene:
         reason = wait_until(found, seconds, self.said, every=0.05)
         self.note(verdict, code)
         assert self.run.get("/livez").status == (503 if verdict == "dead" else 200)
+        assert code not in WITH_CHAIN or [link["tid"] for link in reason["chain"]], reason
         return reason
 
     def unready(self, code, seconds=60):

@@ -46,8 +46,8 @@ def test_fault_20_a_thread_spins_and_comes_back(scene):
 def test_fault_20_its_own_watchdog_ends_it(scene):
     service = with_commands(scene)
     run = scene.start(service)
-    scene.also(scene.inject("debug dev loop 9000", lambda: command(service, "debug dev loop 9000")))
-    assert run.wait(30) == 134, run.said()  # the master goes with its worker, and `run` with the master
+    scene.also(scene.inject("debug dev loop 99000", lambda: command(service, "debug dev loop 99000")))
+    assert run.wait(90) == 134, run.said()  # the master goes with its worker, and `run` with the master
     assert "dead (exited)" in run.err(), run.said()
     scene.note("dead", "exited")
 

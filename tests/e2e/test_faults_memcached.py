@@ -1,7 +1,6 @@
 # ctest: timeout=200
 # SPDX-License-Identifier: Apache-2.0
 """memcached: one of its workers frozen, its listening thread frozen, and the limit of connections on purpose."""
-import os
 import threading
 
 import services_more
