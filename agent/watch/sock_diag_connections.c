@@ -137,7 +137,7 @@ void sock_diag_remote_text(const struct diag_connection *connection, char *out, 
 	char host[INET6_ADDRSTRLEN] = "?";
 
 	if (connection->is_unix) {
-		(void)snprintf(out, bytes, "unix");
+		(void)snprintf(out, bytes, "a unix socket");
 	} else if (memcmp(connection->remote, mapped, sizeof(mapped)) == 0) {
 		(void)inet_ntop(AF_INET, connection->remote + 12, host, sizeof(host));
 		(void)snprintf(out, bytes, "%s:%u", host, connection->remote_port);
