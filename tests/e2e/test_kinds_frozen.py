@@ -1,4 +1,4 @@
-# ctest: asan timeout=120
+# ctest: timeout=120
 # SPDX-License-Identifier: Apache-2.0
 """The old connection stays open and dead, as behind a partition; a new one works: each kind takes a new one by itself."""
 import contextlib
