@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			replay_begin(&replay, data + at + 3, bytes);
 		else
 			replay_tick(&replay, data + at + 3, bytes);
-		if (!replay.services[0].known)
+		if (!replay.services[0]->known)
 			begin(&replay);
 		at += 3 + bytes;
 	}

@@ -36,9 +36,9 @@ struct replay_service {
 
 struct replay {
 	unsigned max_looks, max_processes;
-	FILE *out;      /* NULL: counts only */
-	bool says_only; /* nothing of what was recorded to have been said */
-	struct replay_service services[REPLAY_SERVICES];
+	FILE *out;                                        /* NULL: counts only */
+	bool says_only;                                   /* nothing of what was recorded to have been said */
+	struct replay_service *services[REPLAY_SERVICES]; /* NULL: not met yet */
 	unsigned begins, ticks, frames, compared, wrong, gaps, torn, deaths;
 	bool ended; /* the file had its size */
 };
@@ -80,18 +80,23 @@ static inline void replay_make(struct replay_service *service, const struct repl
 	};
 }
 
+static inline void replay_drop(struct replay_service *service)
+{
+	void *rooms[] = {service->state.looks, service->state.order, service->state.seen,
+		service->state.threads, service->state.processes, service->ladder.clocks, service->ladder.marks,
+		service->ladder.pools, service->processes, service->before, service->room.knot_of,
+		service->room.seen, service->room.pool_size, service->room.pool_stuck, service};
+
+	for (size_t room = 0; room < sizeof(rooms) / sizeof(rooms[0]); room++)
+		free(rooms[room]);
+}
+
 static inline void replay_end(struct replay *replay)
 {
 	for (unsigned i = 0; i < REPLAY_SERVICES; i++) {
-		struct replay_service *service = &replay->services[i];
-		void *rooms[] = {service->state.looks, service->state.order, service->state.seen,
-			service->state.threads, service->state.processes, service->ladder.clocks,
-			service->ladder.marks, service->ladder.pools, service->processes, service->before,
-			service->room.knot_of, service->room.seen, service->room.pool_size,
-			service->room.pool_stuck};
-
-		for (size_t room = 0; room < sizeof(rooms) / sizeof(rooms[0]); room++)
-			free(rooms[room]);
+		if (replay->services[i])
+			replay_drop(replay->services[i]);
+		replay->services[i] = NULL;
 	}
 }
 
@@ -260,9 +265,11 @@ static inline void replay_begin(struct replay *replay, const unsigned char *body
 		replay->torn++;
 		return;
 	}
-	service = &replay->services[begin.service];
-	if (!service->state.looks)
+	service = replay->services[begin.service];
+	if (!service) {
+		service = replay->services[begin.service] = replay_room(1, sizeof(*service));
 		replay_make(service, replay);
+	}
 	service->begin = begin;
 	service->known = true;
 	service->state.follows = service->complete = false;
@@ -276,11 +283,12 @@ static inline void replay_tick(struct replay *replay, const unsigned char *body,
 	struct replay_service *service;
 	uint32_t id;
 
-	if (!recording_read_service(&id, body, bytes) || id >= REPLAY_SERVICES || !replay->services[id].known) {
+	if (!recording_read_service(&id, body, bytes) || id >= REPLAY_SERVICES || !replay->services[id] ||
+		!replay->services[id]->known) {
 		replay->torn++;
 		return;
 	}
-	service = &replay->services[id];
+	service = replay->services[id];
 	if (!recording_read_tick(&service->state, &service->begin, body, bytes)) {
 		replay->torn++;
 		service->known = false; /* until it begins again */

@@ -269,7 +269,7 @@ static void whoever_is_waited_for_is_recorded_without_being_in_the_order(void **
 	judge_again();
 	assert_int_equal(replay.compared, 400);
 	assert_int_equal(replay.wrong, 0);
-	assert_int_equal(replay.services[0].state.looks[holder].on, WAIT_EXTERNAL);
+	assert_int_equal(replay.services[0]->state.looks[holder].on, WAIT_EXTERNAL);
 }
 
 /* Whoever adds a field that judge decides by adds it to recording_fields.c; `from`: lists and pointers, which
