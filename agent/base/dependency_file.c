@@ -321,6 +321,33 @@ static struct dependency_set *make(unsigned count)
 	return set;
 }
 
+/* readiness.failOpen.peers, or NULL. */
+static const struct config_node *find_peers(const struct config_node *root)
+{
+	static const char *const steps[] = {"readiness", "failOpen", "peers"};
+
+	for (size_t i = 0; root && i < sizeof(steps) / sizeof(*steps); i++)
+		root = root->kind == CONFIG_MAP ? find(root, steps[i]) : NULL;
+	return is_text(root) ? root : NULL;
+}
+
+/* The siblings are asked as a dependency is: shown, never gating. */
+static void add_peers(struct walk *walk, const struct config_node *peers)
+{
+	struct dependency *out = &walk->set->list[walk->set->count];
+	char reason[COMPLAINT_TEXT];
+
+	strcpy(out->name, "peers"); /* nobody else can be called so */
+	out->kind = DEPENDENCY_PEERS;
+	out->class = DEPENDENCY_INFO;
+	out->line = peers->line;
+	(void)snprintf(out->url, sizeof(out->url), "lifesign://%s", peers->text); /* cut: refused below */
+	if (dependency_parse_url(out->kind, out->url, &out->at, reason, sizeof(reason)))
+		complaints_add(walk->why, "%s:%u: readiness.failOpen.peers: %s", walk->file, peers->line, reason);
+	else
+		walk->set->count++;
+}
+
 /* FNV-1a: two readings of one file agree, another file does not. */
 static void seal(struct dependency_set *set)
 {
@@ -336,17 +363,20 @@ struct dependency_set *dependency_set_of(const struct config_document *document,
 {
 	const struct config_node *root = document->root && document->root->kind == CONFIG_MAP ? document->root : NULL;
 	const struct config_node *list = root ? find(root, "dependencies") : NULL, *groups = root ? find(root, "groups") : NULL;
-	unsigned count = count_items(list), before = why->count + why->unseen;
-	struct walk walk = {.file = document->name, .why = why, .set = make(count < DEPENDENCIES ? count : DEPENDENCIES)};
+	const struct config_node *peers = root ? find_peers(root) : NULL;
+	unsigned count = count_items(list), before = why->count + why->unseen, more = peers != NULL, room = DEPENDENCIES - more;
+	struct walk walk = {.file = document->name, .why = why, .set = make((count < room ? count : room) + more)};
 
 	if (!walk.set)
 		return NULL;
 	if (list && list->kind != CONFIG_LIST && !config_is_null(list) && !list->wrong)
 		complaints_add(why, "%s:%u: dependencies: allowed: a list of {name: …, kind: …, url: …}", walk.file, list->line);
-	if (count > DEPENDENCIES)
-		complaints_add(why, "%s:%u: dependencies: found %u, allowed: at most %d", walk.file, list->line, count, DEPENDENCIES);
-	for (const struct config_node *node = count && count <= DEPENDENCIES ? list->first : NULL; node; node = node->next)
+	if (count > room)
+		complaints_add(why, "%s:%u: dependencies: found %u, allowed: at most %u", walk.file, list->line, count, room);
+	for (const struct config_node *node = count && count <= room ? list->first : NULL; node; node = node->next)
 		take_dependency(&walk, node);
+	if (peers && count <= room)
+		add_peers(&walk, peers);
 	if (groups)
 		take_groups(&walk, groups);
 	for (unsigned i = 0; i < walk.set->count; i++)
@@ -355,7 +385,7 @@ struct dependency_set *dependency_set_of(const struct config_document *document,
 	check_groups(&walk);
 	seal(walk.set);
 	/* what the reader could not read was complained of before */
-	if (why->count + why->unseen == before && walk.set->count == count)
+	if (why->count + why->unseen == before && walk.set->count == count + more)
 		return walk.set;
 	free(walk.set);
 	return NULL;

@@ -4,12 +4,12 @@
 
 #include <stdio.h>
 
-enum { ALL_KINDS = (1 << DEPENDENCY_KINDS) - 1 };
+enum { ALL_KINDS = (1 << DEPENDENCY_PEERS) - 1 };
 
 static void print_kinds(void)
 {
 	printf("| kind | URL | asks |\n|---|---|---|\n");
-	for (unsigned i = 0; i < DEPENDENCY_KINDS; i++) {
+	for (unsigned i = 0; i < DEPENDENCY_PEERS; i++) {
 		const struct dependency_kind_row *row = &dependency_kinds[i];
 
 		printf("| `%s` |", row->name);
@@ -48,7 +48,7 @@ static void print_who(unsigned kinds)
 		printf("all");
 		return;
 	}
-	for (unsigned i = 0; i < DEPENDENCY_KINDS; i++) {
+	for (unsigned i = 0; i < DEPENDENCY_PEERS; i++) {
 		if (!(kinds & 1U << i))
 			continue;
 		printf("%s%s", first ? "" : ", ", dependency_kinds[i].name);

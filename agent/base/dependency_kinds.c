@@ -39,13 +39,17 @@ const struct dependency_kind_row dependency_kinds[DEPENDENCY_KINDS] = {
 	[DEPENDENCY_MEMCACHED] = {.name = "memcached",
 		.schemes = {{"memcached", 11211, false}, {"memcached+tls", 11211, true}, {"unix", 0, false}},
 		.asks = "`version`, or a number of `stats`"},
+	[DEPENDENCY_PEERS] = {.name = "peers",
+		.schemes = {{"lifesign", 8081, false}},
+		.many_hosts = true,
+		.asks = "how many siblings have a hard dependency down: by `readiness.failOpen.peers` alone"},
 };
 
 static const char *const classes[] = {"soft", "hard", "info", NULL};
 static const char *const roles[] = {"any", "primary", "replica", NULL};
 
 #define BIT(kind) (1U << DEPENDENCY_##kind)
-#define ALL ((1U << DEPENDENCY_KINDS) - 1)
+#define ALL ((1U << DEPENDENCY_PEERS) - 1)
 #define NETWORK (ALL & ~BIT(EXEC))
 #define TLS (BIT(POSTGRES) | BIT(REDIS) | BIT(NATS) | BIT(MONGODB) | BIT(KAFKA) | BIT(HTTP) | BIT(GRPC) | BIT(TCP) | BIT(MYSQL) | BIT(MEMCACHED))
 #define PASSWORD (BIT(POSTGRES) | BIT(REDIS) | BIT(NATS) | BIT(MONGODB) | BIT(KAFKA) | BIT(HTTP) | BIT(MYSQL) | BIT(MEMCACHED))

@@ -84,7 +84,7 @@ static int take_word(struct taking *taking, const char *text)
 	char allowed[160] = "";
 	size_t used = 0;
 
-	for (unsigned i = 0; words ? words[i] != NULL : i < DEPENDENCY_KINDS; i++) {
+	for (unsigned i = 0; words ? words[i] != NULL : i < DEPENDENCY_PEERS; i++) {
 		const char *word = words ? words[i] : dependency_kinds[i].name;
 
 		if (!strcmp(word, text)) {

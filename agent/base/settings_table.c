@@ -292,6 +292,18 @@ const struct setting settings_table[] = {
 		.type = SETTING_SWITCH,
 		.standard = "false",
 		FIELD(readiness.all_hard_down)},
+	{.key = "readiness.failOpen.peers",
+		FILE_ONLY("Siblings by DNS name, or several HOST[:PORT] with commas between (8081): "
+			  "asked for their dependencies."),
+		.type = SETTING_TEXT,
+		FIELD(readiness.peers)},
+	{.key = "readiness.failOpen.peerShare",
+		FILE_ONLY("Stay ready while so many of the siblings that answer have a hard dependency down, too."),
+		.type = SETTING_SHARE,
+		.least = 0.01,
+		.most = 1,
+		.standard = "0.5",
+		FIELD(readiness.peer_share)},
 };
 
 const unsigned settings_rows = sizeof(settings_table) / sizeof(settings_table[0]);

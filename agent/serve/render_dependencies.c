@@ -92,6 +92,8 @@ void render_dependency_checks(struct json *json, const struct standing *standing
 		json_object(json, NULL);
 		json_text(json, "componentId", of->name);
 		json_text(json, "componentType", "datastore");
+		json_text(json, "class", classes[of->class]); /* these two are for siblings: probe/kind_peers.c */
+		json_text(json, "state", probe_status_text(of->status));
 		if (is_available(of) && of->latency_ns >= 0) {
 			json_seconds(json, "observedValue", of->latency_ns);
 			json_text(json, "observedUnit", "s");

@@ -172,6 +172,17 @@ static void follow_work(struct dependencies *dependencies)
 	dependencies->work_falls = was_known && dependencies->work < before;
 }
 
+/* Share of the siblings whose hard dependencies are down, too; -1 while nobody knows. */
+static double peers_failing(const struct dependencies *dependencies, int64_t now)
+{
+	unsigned last = dependencies->set->count - 1;
+	const struct dependency_state *state = &dependencies->states[last];
+	bool known = dependencies->set->list[last].kind == DEPENDENCY_PEERS && state->status == PROBE_UP && state->has_value &&
+		     now - state->ended <= dependencies->limits.stale_ns;
+
+	return known ? state->value : -1;
+}
+
 bool dependencies_tick(struct dependencies *dependencies, int64_t now)
 {
 	struct dependency_summary before = dependencies->summary;
@@ -186,11 +197,12 @@ bool dependencies_tick(struct dependencies *dependencies, int64_t now)
 	dependencies->summary = (struct dependency_summary){0};
 	if (!dependencies->set)
 		return before.degraded;
+	dependencies->limits.peers_failing = peers_failing(dependencies, now);
 	memcpy(dependencies->told, dependencies->standing, dependencies->set->count * sizeof(*dependencies->told));
 	memset(dependencies->standing, 0, dependencies->set->count * sizeof(*dependencies->standing));
 	dependencies_judge(&frame, dependencies->standing, &dependencies->summary);
 	if (dependencies->summary.fail_open && !before.fail_open)
-		log_event(LOG_LEVEL_WARN, "dependency", "every hard dependency is down: the service stays ready (failOpen)");
+		log_event(LOG_LEVEL_WARN, "dependency", "hard dependencies are down, but not by a fault of this service: it stays ready (failOpen)");
 	changed = follow(dependencies) || before.fail_open != dependencies->summary.fail_open;
 	if (changed || dependencies->heard)
 		follow_work(dependencies);

@@ -193,6 +193,7 @@ void dependencies_configure(struct dependencies *dependencies, const struct sett
 		.success_threshold = settings->readiness.success_threshold,
 		.stale_ns = stale > STALE_LEAST_NS ? stale : STALE_LEAST_NS,
 		.all_hard_down = settings->readiness.all_hard_down,
+		.peer_share = settings->readiness.peers[0] ? settings->readiness.peer_share : 0,
 		.peers_failing = -1};
 	if (next != now)
 		take_set(dependencies, next ? set : NULL);

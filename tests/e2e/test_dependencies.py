@@ -348,3 +348,42 @@ def lifesign_place(place, name):
         def directory(self, directory, *rest, **options):
             return place.directory(f"{name}/{directory}", *rest, **options)
     return Part()
+
+
+def test_siblings_who_fail_as_well_keep_it_ready(run, place):
+    """Three replicas that share a database, one of which has another one besides."""
+    ports = [free_port() for _ in range(3)]
+
+    def readiness(i):
+        return {"failOpen": {"peers": ",".join(f"127.0.0.1:{port}" for port in ports if port != ports[i]), "peerShare": 0.6}}
+    with Answers() as shared, Answers() as own:
+        more = [[], [], [own.dependency("own", **{"class": "hard"})]]
+        replicas = [Depending(run, lifesign_place(place, f"r{i}"), [shared.dependency("db", **{"class": "hard"}), *more[i]],
+                              listen=f"127.0.0.1:{ports[i]}", service=f"r{i}", readiness=readiness(i)) for i in range(3)]
+        for one in replicas:
+            one.until("peers", "up")
+            one.until_ready()
+        own.answering = False
+        replicas[2].until_ready(False)  # alone with it: its own fault
+        assert replicas[0].ready() and replicas[0].until("peers", "up")["value"] in (0, 0.5)
+        own.answering = True
+        replicas[2].until_ready()
+        shared.answering = False
+        for one in replicas:
+            one.until("db", "down", "timeout")
+        wait_until(lambda: all(one.of("peers")["value"] == 1 for one in replicas), 15, replicas[0].said)
+        for one in replicas:
+            one.until_ready()
+            assert "fail_open" in {r["code"] for r in one.status()["ready"]["reasons"]}
+        holds_for(lambda: all(one.ready() for one in replicas), 2, replicas[0].said, every=0.1)
+        shared.answering = True
+        for one in replicas:
+            one.until("db", "up")
+            wait_until(lambda which=one: which.status()["status"] == "pass", 10, one.said)
+
+
+def test_siblings_that_do_not_answer_open_nothing(run, place):
+    service = Depending(run, place, [refused("db", **{"class": "hard"})], readiness={"failOpen": {"peers": f"127.0.0.1:{free_port()}"}})
+    service.until("db", "down")
+    assert service.until("peers", "down")["class"] == "info"
+    holds_for(lambda: not service.ready(), 1)
