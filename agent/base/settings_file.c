@@ -75,6 +75,14 @@ static const char *step_below(const char *key, const char *path, char step[PATH]
 	return step;
 }
 
+/* What stands at the top beside the table; dependency_file.c takes it. */
+static const char *const lists[] = {"dependencies", "groups"};
+
+static bool is_list_of_dependencies(const char *path)
+{
+	return !strcmp(path, lists[0]) || !strcmp(path, lists[1]);
+}
+
 static void complain_of_key(struct walk *walk, const struct config_node *node, const char *path)
 {
 	struct text_nearest nearest = {.word = node->key};
@@ -91,6 +99,11 @@ static void complain_of_key(struct walk *walk, const struct config_node *node, c
 			used += (size_t)snprintf(
 				allowed + used, sizeof(allowed) - used, "%s%s", used ? ", " : "", step);
 		text_offer(&nearest, steps[count++]);
+	}
+	for (unsigned i = 0; !*path && i < sizeof(lists) / sizeof(lists[0]); i++) {
+		text_offer(&nearest, lists[i]);
+		if (used < sizeof(allowed))
+			used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, ", %s", lists[i]);
 	}
 	complaints_add(walk->why, "%s:%u: unknown key '%.64s'%s%s%s%s%s, allowed: %s", walk->file, node->line,
 		node->key, *path ? " in " : "", path, nearest.best ? " (did you mean '" : "",
@@ -156,6 +169,8 @@ static void take_node(struct walk *walk, const struct config_node *node, const c
 		complain_of_key(walk, node, above);
 		return;
 	}
+	if (!*above && !strcmp(node->key, "failOpen"))
+		above = "readiness"; /* whoever thinks of it as a thing of its own is right, too */
 	(void)snprintf(path, sizeof(path), "%s%s%s", above, *above ? "." : "",
 		node->key); /* fits: known paths are short */
 	row = find_row(path);
@@ -165,8 +180,8 @@ static void take_node(struct walk *walk, const struct config_node *node, const c
 		take_list(walk, row, node);
 	else if (row)
 		take_scalar(walk, row, node);
-	else if (!strcmp(path, "dependencies") || !strcmp(path, "groups"))
-		return; /* dependency_file.c */
+	else if (is_list_of_dependencies(path))
+		return;
 	else if (!is_section(path))
 		complain_of_key(walk, node, above);
 	else if (node->kind == CONFIG_MAP)

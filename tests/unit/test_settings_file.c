@@ -85,6 +85,18 @@ static void ports_and_words(void **state)
 	assert_string_equal(settings.service_version, "1.10"); /* as written, not as a number */
 }
 
+static void fail_open_may_stand_at_the_top(void **state)
+{
+	(void)state;
+	read_text("failOpen: {allHardDown: true}\n");
+	assert_int_equal(why.count, 0);
+	assert_true(settings.readiness.all_hard_down);
+	read_text("dependancies: []\n");
+	assert_int_equal(why.count, 1);
+	assert_non_null(strstr(why.text[0], "did you mean 'dependencies'?"));
+	assert_non_null(strstr(why.text[0], "readiness, dependencies, groups"));
+}
+
 static void sections_may_be_empty(void **state)
 {
 	(void)state;
@@ -256,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_contracts_example_is_taken),
 		cmocka_unit_test(ports_and_words),
+		cmocka_unit_test(fail_open_may_stand_at_the_top),
 		cmocka_unit_test(sections_may_be_empty),
 		cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(everything_is_told_in_the_files_order),
