@@ -30,6 +30,7 @@ struct proofs {
 	unsigned room, count;
 	int32_t *first_waiter, *first_thread; /* one for each row, and one for nobody's */
 	uint32_t *live;                       /* its threads that have a slot */
+	int64_t *stood;                       /* since when the last one of them is seen to stand */
 	bool *whole;
 	unsigned rows_room;
 	struct knot knots[PROOFS_KNOTS];
@@ -53,7 +54,7 @@ int32_t proofs_find_tid(const struct proofs *proofs, const struct slots *slots, 
 
 bool proofs_is_proven(const struct slot_now *slot, const struct notebook_track *track, int64_t now);
 
-/* The graph of those that are proven, and the knots in it. */
-void proofs_find_knots(struct proofs *proofs, const struct slots *slots, const struct tree *tree, int64_t now);
+/* The graph of those that are proven, and the knots in it. Who was not looked at since his owner stands is due. */
+void proofs_find_knots(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now);
 
 #endif

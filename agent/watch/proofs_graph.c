@@ -81,6 +81,50 @@ static void fill_thread(struct proofs *proofs, const struct slots *slots, const 
 		thread->waits_for = proofs_find_tid(proofs, slots, slot->proof.owner);
 }
 
+/* ---- in which order they were seen */
+
+/* Whoever had a lock when a waiter was asked may have given it to somebody else before he himself began to wait. So the
+ * waiter must have been asked again since: from then on its owner stands, and gives back nothing. Whom a thread joins, or
+ * which child it waits for, does not change within a call. */
+static bool is_lock(const struct slot_proof *proof)
+{
+	return proof->kind != PROOF_THREAD && proof->kind != PROOF_CHILD && proof->kind != PROOF_PARKED;
+}
+
+static const struct slot_proof *proof_at(const struct slots *slots, uint32_t at)
+{
+	return &slots->now[slots->order[at]].proof;
+}
+
+static int64_t owner_stood(const struct proofs *proofs, const struct slots *slots, uint32_t at)
+{
+	int32_t owner = proofs->threads[at].waits_for;
+
+	if (proofs->waits_on[at] != KNOT_NOBODY)
+		return proofs->stood[proofs->waits_on[at]];
+	return owner != KNOT_NOBODY && proofs->threads[owner].proven ? proof_at(slots, (uint32_t)owner)->since : INT64_MIN;
+}
+
+static void drop_old_news(struct proofs *proofs, struct slots *slots, const struct tree *tree)
+{
+	for (unsigned i = 0; i <= tree->count; i++)
+		proofs->stood[i] = INT64_MIN;
+	for (uint32_t i = 0; i < proofs->count; i++) {
+		int64_t *stood = &proofs->stood[proofs->process_of[i]];
+
+		if (proofs->threads[i].proven && proof_at(slots, i)->since > *stood)
+			*stood = proof_at(slots, i)->since;
+	}
+	for (uint32_t i = 0; i < proofs->count; i++) {
+		struct slot_proof *proof = &slots->now[slots->order[i]].proof;
+
+		if (!proofs->threads[i].proven || !is_lock(proof) || proof->sampled > owner_stood(proofs, slots, i))
+			continue;
+		proofs->threads[i].waits_for = proofs->waits_on[i] = KNOT_NOBODY;
+		proof->looked = 0;
+	}
+}
+
 /* Threads of a pool began with the same routine in the same process: they get the position of the first such one. */
 static void number_pools(struct proofs *proofs, const struct slots *slots, const struct tree *tree)
 {
@@ -144,7 +188,8 @@ static bool make_rows(struct proofs *proofs, unsigned count)
 		room *= 2;
 	if (room == proofs->rows_room)
 		return true;
-	if (!GROW(first_waiter) || !GROW(first_thread) || !GROW(live) || !GROW(whole))
+	if (!GROW(first_waiter) || !GROW(first_thread) || !GROW(live) || !GROW(whole) ||
+		!GROW(stood))
 		return false;
 	proofs->rows_room = room;
 	return true;
@@ -170,7 +215,7 @@ static void find_whole(struct proofs *proofs, const struct tree *tree)
 	}
 }
 
-void proofs_find_knots(struct proofs *proofs, const struct slots *slots, const struct tree *tree, int64_t now)
+void proofs_find_knots(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now)
 {
 	if (!make_room(proofs, slots->order_count) || !make_rows(proofs, tree->count + 1))
 		return; /* no memory: nothing is claimed */
@@ -186,6 +231,7 @@ void proofs_find_knots(struct proofs *proofs, const struct slots *slots, const s
 	memset(proofs->live, 0, (tree->count + 1) * sizeof(*proofs->live));
 	for (uint32_t i = 0; i < proofs->count; i++)
 		fill_thread(proofs, slots, tree, i, now);
+	drop_old_news(proofs, slots, tree);
 	number_pools(proofs, slots, tree);
 	find_whole(proofs, tree);
 	knots_bind(proofs->threads, proofs->count, &processes, &room);
@@ -212,6 +258,7 @@ void proofs_end(struct proofs *proofs)
 	free(proofs->first_waiter);
 	free(proofs->first_thread);
 	free(proofs->live);
+	free(proofs->stood);
 	free(proofs->whole);
 	*proofs = (struct proofs){0};
 }

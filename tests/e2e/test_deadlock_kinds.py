@@ -25,8 +25,9 @@ MUSL = {THREADS: ("recursive", "errorcheck", "robust", "once_again", "stream_cal
         PROCESSES: ("shared_mutexes", "flocks", "child_fcntl")}
 # only a sleep that was never interrupted shows that a thread outside of all calls stayed where it was
 NOT_TICKING = ("streams", "loader")
-ALIVE = [(THREADS, "semaphore"), (THREADS, "timed"), (THREADS, "once_slowly"), (PROCESSES, "fcntls"), (PROCESSES, "flock_inherited"),
-         (THREADS + "-musl", "normal"), (THREADS + "-musl", "semaphore"), (THREADS + "-musl", "once_slowly")]
+ALIVE = [(THREADS, "semaphore"), (THREADS, "timed"), (THREADS, "batons"), (THREADS, "once_slowly"),
+         (PROCESSES, "fcntls"), (PROCESSES, "flock_inherited"), (THREADS + "-musl", "normal"),
+         (THREADS + "-musl", "semaphore"), (THREADS + "-musl", "once_slowly")]
 
 
 def reason_of(started, code="deadlock"):

@@ -123,6 +123,59 @@ static void alone(void)
 	pthread_mutex_lock(&journal);
 }
 
+/* Who had it wants what its heir's next one has: for a moment everybody seems to wait for everybody, and somebody else
+ * has it already. */
+static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
+static volatile bool given;
+
+static void *gives_and_wants(void *unused)
+{
+	for (;;) {
+		pthread_mutex_lock(&baton);
+		pthread_barrier_wait(&both);
+		(void)poll(NULL, 0, 2200);
+		given = true;
+		pthread_mutex_unlock(&baton);
+		pthread_mutex_lock(&accounts);
+		pthread_mutex_unlock(&accounts);
+		pthread_barrier_wait(&both);
+	}
+	return unused;
+}
+
+static void *wants_and_has(void *unused)
+{
+	for (;;) {
+		pthread_mutex_lock(&accounts);
+		pthread_barrier_wait(&both);
+		pthread_mutex_lock(&baton);
+		pthread_mutex_unlock(&baton);
+		pthread_mutex_unlock(&accounts);
+		pthread_barrier_wait(&both);
+	}
+	return unused;
+}
+
+static void *snatches(void *unused)
+{
+	for (;;) {
+		while (!given)
+			(void)poll(NULL, 0, 1);
+		while (pthread_mutex_trylock(&baton) != 0)
+			;
+		given = false;
+		(void)poll(NULL, 0, 1300);
+		pthread_mutex_unlock(&baton);
+	}
+	return unused;
+}
+
+static void batons(void)
+{
+	start(snatches);
+	start_two(gives_and_wants, wants_and_has);
+}
+
 /* ---- pthread_once */
 
 static void make_with_journal(void)
@@ -235,7 +288,7 @@ static void loader(void)
 
 static const struct scene scenes[] = {
 	{"normal", normal}, {"recursive", recursive}, {"errorcheck", errorcheck}, {"robust", robust}, {"timed", timed},
-	{"rwlocks", rwlocks}, {"rwlock_mutex", rwlock_mutex}, {"semaphore", semaphore}, {"alone", alone},
+	{"rwlocks", rwlocks}, {"rwlock_mutex", rwlock_mutex}, {"semaphore", semaphore}, {"batons", batons}, {"alone", alone},
 	{"once", once}, {"once_again", once_again}, {"once_slowly", once_slowly}, {"streams", streams}, {"stream_calls", stream_calls},
 	{"loader", loader}};
 
