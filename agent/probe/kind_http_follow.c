@@ -45,7 +45,9 @@ static void name_root(const json_t *reason, const char *name, const char *it, ch
 				  : text_in(reason, "code"));
 	while (strchr(path, ',') && strlen(root) + sizeof mark + strlen(path) + 1 + strlen(it) > bytes)
 		path = strchr(path, ',') + 1;
-	snprintf(root + strlen(root), bytes - strlen(root), "%s%s%s%s", mark, path, path[0] ? "," : "", it);
+	if (path[0] || it[0])
+		snprintf(root + strlen(root), bytes - strlen(root), "%s%s%s%s", mark, path, path[0] ? "," : "",
+			it);
 }
 
 /* The first reason that does not lead back to ourselves; a dependency's before those of the service itself,

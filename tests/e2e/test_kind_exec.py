@@ -106,7 +106,7 @@ def test_what_does_not_end_is_killed_with_its_group(place):
                 results = [prober.ask()]
                 fds = prober.fds()
                 results += [prober.ask() for _ in range(2)]
-                assert prober.fds() == fds and children_of(prober.pid) == []
+                assert prober.fds() == fds and len(children_of(prober.pid)) <= 1  # killed, and reaped next time at the latest
                 return results
         return run
     for name, results in side_by_side({name: case(name, text) for name, text in cases.items()}).items():
