@@ -264,10 +264,13 @@ SCENES = [
     # the loop, which is all there is, waits for its child: loop_blocked is not ready, and never dead for a child's sake
     Scene("node in execSync", "+ 18", node("exec"), executes, may=["loop_blocked", "no_progress"]),
     Scene("node waits for a debugger", "8", inspected, heals=False),
-    Scene("java collects garbage", "16", java("collect", "-XX:+UseSerialGC", "-Xmx1500m"), clients_come),
+    # a pause holds its rows for a minute, and is one only while the collector gets half a CPU; this one never ends
+    Scene("java collects garbage", "16", java("collect", "-XX:+UseSerialGC", "-Xmx1500m"), clients_come,
+          may=["pool_exhausted", "queue_full"]),
     Scene("java loads classes", "16", java("load", "-Xmx128m"), clients_come),
     Scene("java with 1000 parked threads, printed and dumped", "16", java("park", "-Xmx128m"), examined),
-    Scene("java suspended by a debugger", "8", debugged_java, suspended_by_debugger),
+    # it does not show as a tracer, and connections wait: not ready is right
+    Scene("java suspended by a debugger", "8", debugged_java, suspended_by_debugger, may=["pool_exhausted", *WAITS]),
     Scene("ruby worker idle in BRPOP", "19", ruby_worker, waits_for_jobs),
     Scene("puma idle", "1 19", services_languages.puma),
 ]
