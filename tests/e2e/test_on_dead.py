@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """liveness.onDead: once a death, before livez says so, for no longer than it may; and what recovers was never dead."""
 import os
-import socket
 import threading
 
-import services
+import asleep
 from joined import Agent
 from lifesign import SUPPORT, holds_for, is_running, stat, wait_until
 
@@ -63,12 +62,8 @@ def test_it_is_killed_with_its_group_when_its_time_is_over(run, place):
 
 
 def test_what_recovers_meanwhile_was_never_dead(run, place):
-    service = services.redis(place, options=["--enable-debug-command", "yes"])
     limits = "loopBlockedSeconds: 1, loopSpinningSeconds: 1, noProgressSeconds: 1,"
-    started = run(service.command, options=configured(place, "sleep 60", 60, limits))
-    wait_until(service.ping, 20, started.said)
-    started.wait_ready()
-    wait_until(lambda: any(t["role"] == "loop" for t in started.threads()), 10, started.status)
+    service, started = asleep.start(run, place, configured(place, "sleep 120", 120, limits))
     over, pages = threading.Event(), []
 
     def look():
@@ -76,11 +71,7 @@ def test_what_recovers_meanwhile_was_never_dead(run, place):
             pages.append(started.get("/livez").status)
     looking = threading.Thread(target=look)
     looking.start()
-    with socket.create_connection(("127.0.0.1", service.port)) as link, socket.create_connection(("127.0.0.1", service.port)) as other:
-        link.sendall(b"DEBUG SLEEP 6\r\n")
-        other.sendall(b"PING\r\n")  # the work that waits
-        other.settimeout(60)
-        assert other.recv(100) == b"+PONG\r\n"
+    asleep.sleep_until(service, lambda: runs(place))
     wait_until(lambda: "it went on by itself before livez said dead" in started.err(), 20, started.said)
     over.set()
     looking.join()
@@ -92,17 +83,10 @@ def test_what_recovers_meanwhile_was_never_dead(run, place):
 
 
 def test_each_death_runs_it(run, place):
-    service = services.redis(place, options=["--enable-debug-command", "yes"])
-    started = run(service.command, options=configured(place, "true", 60, "loopBlockedSeconds: 1, noProgressSeconds: 60,"))
-    wait_until(service.ping, 20, started.said)
-    started.wait_ready()
-    wait_until(lambda: any(t["role"] == "loop" for t in started.threads()), 10, started.status)
+    service, started = asleep.start(run, place, configured(place, "true", 60, "loopBlockedSeconds: 1, noProgressSeconds: 60,"))
     for death in (1, 2):
-        with socket.create_connection(("127.0.0.1", service.port)) as link, socket.create_connection(("127.0.0.1", service.port)) as other:
-            link.sendall(b"DEBUG SLEEP 5\r\n")
-            other.sendall(b"PING\r\n")
-            wait_until(is_dead(started), 15, started.said)
-            assert len(runs(place)) == death, started.said()
+        asleep.sleep_until(service, is_dead(started))
+        assert len(runs(place)) == death, started.said()
         wait_until(lambda: started.get("/livez").status == 200, 15, started.said)
 
 

@@ -4,9 +4,8 @@
 import contextlib
 import json
 import os
-import socket
 
-import services
+import asleep
 from lifesign import SUPPORT, holds_for, wait_until
 
 WAITS = os.path.join(SUPPORT, "explain_waits")
@@ -62,20 +61,13 @@ def test_a_deadlock_in_json(run):
 
 
 def test_a_blocked_loop_with_what_waits_for_it(run, place):
-    service = services.redis(place, options=["--enable-debug-command", "yes"])
     limits = place.file("limits.yaml", "liveness: {loopBlockedSeconds: 2, noProgressSeconds: 60}\n")
     with termination_log():
-        started = run(service.command, options=["--config", limits])
-        wait_until(service.ping, 20, started.said)
-        started.wait_ready()
-        wait_until(lambda: any(t["role"] == "loop" for t in started.threads()), 10, started.status)
-        with socket.create_connection(("127.0.0.1", service.port)) as link, socket.create_connection(("127.0.0.1", service.port)) as other:
-            link.sendall(b"DEBUG SLEEP 8\r\n")
-            other.sendall(b"PING\r\n")
-            wait_until(is_dead(started), 15, started.said)
-            lines = wait_until(lambda: picture(started), 5, started.said)
-            with open(NOTE, encoding="ascii") as f:
-                mine = wait_until(lambda: [n for n in f if f"({started.main()})" in n], 5)  # others on this machine may be dying, too
+        service, started = asleep.start(run, place, ["--config", limits])
+        asleep.sleep_until(service, is_dead(started))
+        lines = wait_until(lambda: picture(started), 5, started.said)
+        with open(NOTE, encoding="ascii") as f:
+            mine = wait_until(lambda: [n for n in f if f"({started.main()})" in n], 5)  # others on this machine may be dying, too
     assert "is found dead (loop_blocked)" in lines[0]
     assert any(f"listener 127.0.0.1:{service.port} of process {started.main()}: " in line for line in lines), lines
     assert any("bytes that nobody reads" in line for line in lines) or any(": 1 connections wait" in line for line in lines), lines

@@ -8,12 +8,11 @@ Every false verdict ever found becomes a file of recordings/ with what the judge
 import glob
 import os
 import resource
-import socket
 import subprocess
 
 import pytest
 
-import services
+import asleep
 from joined import Agent
 from lifesign import SUPPORT, Run, free_port, wait_until
 
@@ -50,16 +49,8 @@ def test_a_deadlock_is_judged_the_same_again(run, place):
 
 def test_a_blocked_loop_and_what_comes_after_it(run, place):
     path, limits = place.file("redis.rec"), place.file("limits.yaml", "liveness: {loopBlockedSeconds: 1, noProgressSeconds: 1}\n")
-    service = services.redis(place, options=["--enable-debug-command", "yes"])
-    started = run(service.command, options=["--record", path, "--config", limits])
-    wait_until(service.ping, 20, started.said)
-    started.wait_ready()
-    wait_until(lambda: any(t["role"] == "loop" for t in started.threads()), 10, started.status)
-    with socket.create_connection(("127.0.0.1", service.port)) as link, socket.create_connection(("127.0.0.1", service.port)) as other:
-        link.sendall(b"DEBUG SLEEP 5\r\n")
-        other.sendall(b"PING\r\n")
-        other.settimeout(60)
-        assert other.recv(100) == b"+PONG\r\n"
+    service, started = asleep.start(run, place, ["--record", path, "--config", limits])
+    asleep.sleep_until(service, lambda: started.get("/livez").status == 503)
     wait_until(lambda: "false_alarm" in started.err() or "after the limit" in started.err(), 20, started.said)
     service.load(200)
     started.stop()
@@ -110,10 +101,10 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(run, place):
     path = place.file("full.rec")
 
     def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, resource.RLIM_INFINITY))
     started = run([WAITS, "healthy"], options=["--record", path, "--log-file", "/dev/stderr"], preexec=limit)
     wait_until(lambda: "cannot write the recording" in started.err(), 30, started.said)
-    assert os.stat(path).st_size == 4096 and started.status()["agent"]["restarts"] == 0
+    assert os.stat(path).st_size == 2048 and started.status()["agent"]["restarts"] == 0
     wait_until(lambda: started.get("/livez").text == "ok", 10, started.status)
     started.stop()
     same_again(path)
