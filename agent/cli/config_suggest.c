@@ -155,7 +155,7 @@ static unsigned find_peers(struct peer peers[PEERS])
 
 static enum dependency_kind kind_of(uint16_t port)
 {
-	for (unsigned kind = 0; kind < DEPENDENCY_KINDS; kind++)
+	for (unsigned kind = 0; kind < DEPENDENCY_PEERS; kind++)
 		for (unsigned i = 0; i < DEPENDENCY_SCHEMES && dependency_kinds[kind].schemes[i].name; i++)
 			if (dependency_kinds[kind].schemes[i].port == port)
 				return (enum dependency_kind)kind;

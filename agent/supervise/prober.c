@@ -28,6 +28,7 @@ enum { PROBER_SOCKET = 3, PROBER_BEAT = 4, PROBER_FDS = 5, KILL_MS = 200, MOST_F
 
 /* One that lives shorter than this has crashed; the next one waits twice as long. */
 #define QUICK_NS (10 * NS_PER_SECOND)
+#define QUICK_KILL_NS NS_PER_SECOND /* killed from outside: that says little about it */
 #define FIRST_WAIT_NS (250 * NS_PER_MS)
 #define LAST_WAIT_NS (30 * NS_PER_SECOND)
 enum { DOUBLINGS = 7 };
@@ -262,13 +263,15 @@ static void say_how_it_ended(const struct prober *prober, int status)
 bool prober_reaped(struct prober *prober, pid_t pid, int status, bool ending)
 {
 	int64_t now = clock_mono_ns();
+	bool killed;
 
 	if (!pid || pid != prober->pid)
 		return false;
 	if (!ending)
 		say_how_it_ended(prober, status);
-	prober->quick = now - prober->started < QUICK_NS ? prober->quick + 1 : 0;
-	if (prober->quick == 1)
+	killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !prober->ordered_to_die;
+	prober->quick = now - prober->started < (killed ? QUICK_KILL_NS : QUICK_NS) ? prober->quick + 1 : 0;
+	if (prober->quick <= 1)
 		prober->next_start = now; /* once is no crash loop */
 	else
 		wait_longer(prober, now);

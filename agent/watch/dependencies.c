@@ -30,7 +30,8 @@ int dependencies_start(struct dependencies *out, const struct child_setup *setup
 	if (board != MAP_FAILED)
 		out->board = board;
 	if (out->board && out->board->version != PROBE_BOARD_VERSION) {
-		memset(out->board, 0, sizeof(*out->board));
+		if (out->board->version)
+			memset(out->board, 0, sizeof(*out->board)); /* of another agent's making; a new one is zero */
 		out->board->version = PROBE_BOARD_VERSION;
 	}
 	dependencies_configure(out, &setup->settings);

@@ -78,7 +78,8 @@ static void load_one(struct dependencies *dependencies, const struct probe_board
 void board_load(struct dependencies *dependencies)
 {
 	const struct dependency_set *set = dependencies->set;
-	struct probe_board *before = dependencies->board ? malloc(sizeof(*before)) : NULL;
+	bool empty = !set && (!dependencies->board || !dependencies->board->wanted); /* then not a page of it is touched */
+	struct probe_board *before = dependencies->board && !empty ? malloc(sizeof(*before)) : NULL;
 
 	for (unsigned i = 0; set && i < set->count; i++)
 		dependencies->identities[i] = dependency_identity(&set->list[i]);
