@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A proof names its locks: in the status, the log and the note of death; a disk that hangs keeps nobody waiting."""
 import ctypes
+import json
 import os
 import re
 import shutil
 import time
 
-from lifesign import SUPPORT, call, holds_for, wait_until
+import jsonschema
+
+from lifesign import SOURCE, SUPPORT, call, holds_for, wait_until
 
 WAITS = os.path.join(SUPPORT, "explain_waits")
 FAN_CLASS_CONTENT, FAN_CLOEXEC_NONBLOCK, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD = 4, 3, 1, 0x10000, -100
@@ -41,6 +44,8 @@ def test_symbols_in_status_log_and_page(run):
     assert sorted(s.split(",")[0] for s in symbols) == ["accounts", "journal"]
     assert all(re.fullmatch(r"\w+, explain_waits\+0x[0-9a-f]+", s) for s in symbols)
     line = wait_until(lambda: next((line for line in started.err().splitlines() if "lifesign: deadlock: " in line), None), 5)
+    with open(os.path.join(SOURCE, "agent/deploy/status.schema.json"), encoding="utf-8") as schema:
+        jsonschema.validate(started.status(), json.load(schema))
     words = re.fullmatch(r"lifesign: deadlock: (poster) \(\d+\) waits for mutex 0x\w+ \(accounts, explain_waits\+0x\w+\) held by rotator \(\d+\), "
                          r"which waits for mutex 0x\w+ \(journal, explain_waits\+0x\w+\) held by poster \(\d+\)(; 2 threads wait behind them)?", line)
     assert words, line

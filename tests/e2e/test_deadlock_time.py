@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lifesign import SUPPORT, wait_until
+from lifesign import SUPPORT, holds_for, wait_until
 
 RUNS = 200
 WAITS, THREADS, PROCESSES = (os.path.join(SUPPORT, name) for name in ("explain_waits", "knot_threads", "knot_processes"))
@@ -41,3 +41,9 @@ def test_how_soon(run, plain, place, capsys, busy):
               f"p99 {times[RUNS * 99 // 100 - 1]:.2f} s, slowest {times[-1]:.2f} s; slowest of each: "
               + ", ".join(f"{scene} {seconds:.2f}" for scene, seconds in sorted(slowest.items())))
     assert times[RUNS * 99 // 100 - 1] < 4  # the goal is 2; a machine that others use, too, is no ruler
+
+
+def test_a_lock_that_goes_from_hand_to_hand_makes_no_cycle_of_old_news(run, place):
+    config = place.file("any.yaml", "liveness: {deadlock: any}\n")
+    started = [run([THREADS, "batons"], options=["--config", config]) for _ in range(12)]
+    holds_for(lambda: not [one.said() for one in started if "deadlock" in one.err()], 120, every=1)
