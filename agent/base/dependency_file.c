@@ -171,6 +171,7 @@ static void check_pairs(struct walk *walk, const struct config_node *map, const 
 	} rows[] = {{"certFile", "keyFile", ~0U}, {"keyFile", "certFile", ~0U}, {"produce", "topic", ~0U},
 		{"consumerGroup", "topic", ~0U}, {"consumer", "stream", ~0U}, {"stream", "consumer", ~0U},
 		{"kind", "command", 1U << DEPENDENCY_EXEC}, {"kind", "query", 1U << DEPENDENCY_DNS}};
+	const char *number = dependency_kinds[of->kind].number;
 	char reason[96];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -183,6 +184,10 @@ static void check_pairs(struct walk *walk, const struct config_node *map, const 
 	}
 	if (of->has_min && of->has_max && of->min > of->max)
 		complain(walk, map->line, of, NULL, "min is bigger than max");
+	else if ((of->has_min || of->has_max || of->work) && number && !find(map, number)) {
+		(void)snprintf(reason, sizeof(reason), "min, max and work need the key '%s'", number);
+		complain(walk, map->line, of, NULL, reason);
+	}
 }
 
 static void take_dependency(struct walk *walk, const struct config_node *map)
@@ -321,10 +326,10 @@ static struct dependency_set *make(unsigned count)
 	return set;
 }
 
-/* readiness.failOpen.peers, or NULL. */
+/* failOpen.peers, or NULL. */
 static const struct config_node *find_peers(const struct config_node *root)
 {
-	static const char *const steps[] = {"readiness", "failOpen", "peers"};
+	static const char *const steps[] = {"failOpen", "peers"};
 
 	for (size_t i = 0; root && i < sizeof(steps) / sizeof(*steps); i++)
 		root = root->kind == CONFIG_MAP ? find(root, steps[i]) : NULL;
@@ -343,7 +348,7 @@ static void add_peers(struct walk *walk, const struct config_node *peers)
 	out->line = peers->line;
 	(void)snprintf(out->url, sizeof(out->url), "lifesign://%s", peers->text); /* cut: refused below */
 	if (dependency_parse_url(out->kind, out->url, &out->at, reason, sizeof(reason)))
-		complaints_add(walk->why, "%s:%u: readiness.failOpen.peers: %s", walk->file, peers->line, reason);
+		complaints_add(walk->why, "%s:%u: failOpen.peers: %s", walk->file, peers->line, reason);
 	else
 		walk->set->count++;
 }

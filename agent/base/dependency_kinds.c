@@ -7,12 +7,15 @@ const struct dependency_kind_row dependency_kinds[DEPENDENCY_KINDS] = {
 	[DEPENDENCY_POSTGRES] = {.name = "postgres",
 		.schemes = {{"postgresql", 5432, false}, {"postgres", 5432, false}},
 		.host_free = true,
+		.number = "query",
 		.asks = "SELECT 1 or `query`"},
 	[DEPENDENCY_REDIS] = {.name = "redis",
 		.schemes = {{"redis", 6379, false}, {"rediss", 6379, true}, {"unix", 0, false}},
+		.number = "command",
 		.asks = "PING or `command`"},
 	[DEPENDENCY_NATS] = {.name = "nats",
 		.schemes = {{"nats", 4222, false}, {"nats+tls", 4222, true}, {"tls", 4222, true}},
+		.number = "consumer",
 		.asks = "a PONG, or how far a JetStream consumer is behind"},
 	[DEPENDENCY_MONGODB] = {.name = "mongodb",
 		.schemes = {{"mongodb", 27017, false}}, /* the lookups of mongodb+srv cannot be limited */
@@ -21,9 +24,11 @@ const struct dependency_kind_row dependency_kinds[DEPENDENCY_KINDS] = {
 	[DEPENDENCY_KAFKA] = {.name = "kafka",
 		.schemes = {{"kafka", 9092, false}, {"kafka+tls", 9092, true}},
 		.many_hosts = true,
+		.number = "consumerGroup",
 		.asks = "the brokers, the leader of `topic`, or how far a consumer group is behind"},
 	[DEPENDENCY_HTTP] = {.name = "http",
 		.schemes = {{"http", 80, false}, {"https", 443, true}},
+		.number = "pointer",
 		.asks = "`method` (GET)"},
 	[DEPENDENCY_GRPC] = {.name = "grpc",
 		.schemes = {{"grpc", 50051, false}, {"grpcs", 443, true}, {"http", 80, false}, {"https", 443, true}},
@@ -35,14 +40,16 @@ const struct dependency_kind_row dependency_kinds[DEPENDENCY_KINDS] = {
 	[DEPENDENCY_DNS] = {.name = "dns", .schemes = {{"dns", 53, false}}, .host_free = true, .asks = "`query`: a name"},
 	[DEPENDENCY_MYSQL] = {.name = "mysql",
 		.schemes = {{"mysql", 3306, false}, {"mariadb", 3306, false}, {"mysqls", 3306, true}, {"unix", 0, false}},
+		.number = "query",
 		.asks = "a ping or `query`"},
 	[DEPENDENCY_MEMCACHED] = {.name = "memcached",
 		.schemes = {{"memcached", 11211, false}, {"memcached+tls", 11211, true}, {"unix", 0, false}},
+		.number = "command",
 		.asks = "`version`, or a number of `stats`"},
 	[DEPENDENCY_PEERS] = {.name = "peers",
 		.schemes = {{"lifesign", 8081, false}},
 		.many_hosts = true,
-		.asks = "how many siblings have a hard dependency down: by `readiness.failOpen.peers` alone"},
+		.asks = "how many siblings have a hard dependency down: by `failOpen.peers` alone"},
 };
 
 static const char *const classes[] = {"soft", "hard", "info", NULL};
@@ -53,7 +60,7 @@ static const char *const roles[] = {"any", "primary", "replica", NULL};
 #define NETWORK (ALL & ~BIT(EXEC))
 #define TLS (BIT(POSTGRES) | BIT(REDIS) | BIT(NATS) | BIT(MONGODB) | BIT(KAFKA) | BIT(HTTP) | BIT(GRPC) | BIT(TCP) | BIT(MYSQL) | BIT(MEMCACHED))
 #define PASSWORD (BIT(POSTGRES) | BIT(REDIS) | BIT(NATS) | BIT(MONGODB) | BIT(KAFKA) | BIT(HTTP) | BIT(MYSQL) | BIT(MEMCACHED))
-#define NUMBERS (ALL & ~(BIT(GRPC) | BIT(TCP)))
+#define NUMBERS (ALL & ~(BIT(GRPC) | BIT(TCP) | BIT(MONGODB)))
 #define FIELD(member) .offset = offsetof(struct dependency, member), .bytes = sizeof(((struct dependency *)0)->member)
 
 const struct dependency_key dependency_keys[] = {

@@ -24,7 +24,8 @@ struct dependency_kind_row {
 	bool without_url; /* exec */
 	bool host_free;   /* the host may be left out */
 	bool many_hosts;  /* the URL may name several */
-	const char *asks; /* for the reference: what its question is */
+	const char *number; /* the key without which it gives no number; NULL: none is needed */
+	const char *asks;   /* for the reference: what its question is */
 };
 
 extern const struct dependency_kind_row dependency_kinds[DEPENDENCY_KINDS];

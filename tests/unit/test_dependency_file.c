@@ -159,6 +159,7 @@ static void what_is_refused(void **state)
 		{"dependencies: [{name: a, kind: tcp, url: \"h:1\", latencySeconds: 3601}]\n", "f:1: dependency 'a': latencySeconds: found '3601'"},
 		{"dependencies: [{name: a, kind: http, url: \"http://h\", max: \"1\"}]\n", "f:1: dependency 'a': max: found '1', allowed: a number"},
 		{"dependencies: [{name: a, kind: http, url: \"http://h\", max: 1, min: 2}]\n", "f:1: dependency 'a': min is bigger than max"},
+		{"dependencies: [{name: a, url: \"redis://h\", max: 1}]\n", "f:1: dependency 'a': min, max and work need the key 'command'"},
 		{"dependencies: [{name: a, kind: http, url: \"http://h\", body: \"(\"}]\n", "f:1: dependency 'a': body: found '(', allowed: an ext"},
 		{"dependencies: [{name: a, kind: http, url: \"http://h\", pointer: x}]\n", "f:1: dependency 'a': pointer: found 'x'"},
 		{"dependencies: [{name: a, kind: http, url: \"http://h\", status: 99}]\n", "f:1: dependency 'a': status: found '99'"},
