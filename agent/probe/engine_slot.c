@@ -31,6 +31,8 @@ static void wake_engine(const struct slot *slot)
 /* With the lock held. */
 static void keep(struct slot *slot, const struct probe_result *result)
 {
+	if (result->status == PROBE_UNKNOWN)
+		return; /* it cannot tell: as if it had not been asked, so that what is published holds, and ages */
 	slot->last = *result;
 	slot->last.cycle = slot->cycle;
 	slot->has_last = slot->unsent = true;

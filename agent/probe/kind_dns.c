@@ -19,7 +19,7 @@
 enum {
 	SERVER = INET6_ADDRSTRLEN + 16,
 	TRIES = 3,  /* a lost packet is no outage; each try waits twice as long as the one before */
-	SHARES = 7, /* 1 + 2 + 4 */
+	SHARES = 8, /* 1 + 2 + 4, and one to say so in */
 	ADDRESSES = 64,
 	/* NOCHECKRESP: what the server says is told as it is, not taken for a reason to ask another one */
 	FLAGS = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP
@@ -93,7 +93,6 @@ static bool give_server(struct attempt *attempt, ares_channel channel)
 		return true;
 	if (!attempt_resolve(attempt, at->host, at->port, addresses))
 		return false;
-	attempt_phase(attempt, PHASE_ASK);
 	attempt_note_address(attempt, (struct sockaddr *)&addresses[0].address, addresses[0].length);
 	if (getnameinfo((struct sockaddr *)&addresses[0].address, addresses[0].length, host, sizeof host, NULL,
 		    0, NI_NUMERICHOST) != 0)
@@ -200,7 +199,7 @@ static void ask_dns(void *state, struct attempt *attempt)
 	ares_channel channel;
 
 	(void)state;
-	attempt_phase(attempt, PHASE_ASK);
+	attempt_phase(attempt, PHASE_RESOLVE); /* what is late is late in this one */
 	channel = make_channel(attempt);
 	if (channel && give_server(attempt, channel)) {
 		ask_for(attempt, channel, only_six ? AF_INET6 : AF_INET, &question);

@@ -19,6 +19,7 @@
 
 enum {
 	OUTPUT = 4096,
+	CANNOT_TELL = 3,
 	REAP_MS = 50, /* before the deadline it is killed, to be gone by then */
 	LOOK_MS = 10  /* how often is looked when the kernel does not tell (before 5.3) */
 };
@@ -120,10 +121,12 @@ static void judge_status(struct attempt *attempt, int status, const char *output
 		attempt_degrade(attempt, PROBE_NOT_READY, "%s", text);
 	else if (WEXITSTATUS(status) == 2)
 		attempt_fail(attempt, PROBE_NOT_READY, "%s", text);
-	else if (WEXITSTATUS(status) == 3)
+	else if (WEXITSTATUS(status) == CANNOT_TELL)
 		attempt_fail(attempt, PROBE_INTERNAL, "cannot tell: %s", text);
 	else if (WEXITSTATUS(status) != 0)
 		attempt_fail(attempt, PROBE_INTERNAL, "exit status %d: %s", WEXITSTATUS(status), text);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_TELL)
+		attempt->result->status = PROBE_UNKNOWN;
 }
 
 /* Gone within what time there is left? */

@@ -127,7 +127,7 @@ static void ask_metadata(struct kafka *kafka, struct attempt *attempt)
 	rd_kafka_topic_t *topic =
 		attempt->of->topic[0] ? rd_kafka_topic_new(rk, attempt->of->topic, NULL) : NULL;
 	const rd_kafka_metadata_t *metadata = NULL;
-	rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, topic, &metadata, attempt_left_ms(attempt));
+	rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, topic, &metadata, kafka_left_ms(attempt));
 
 	hear(&kafka->reader);
 	if (topic)
@@ -152,7 +152,7 @@ static bool ask_leaders(
 
 	for (int i = 0; i < list->cnt; i++)
 		list->elems[i].offset = where;
-	code = rd_kafka_offsets_for_times(kafka->reader.rk, list, attempt_left_ms(attempt));
+	code = rd_kafka_offsets_for_times(kafka->reader.rk, list, kafka_left_ms(attempt));
 	hear(&kafka->reader);
 	for (int i = 0; !code && i < list->cnt; i++)
 		code = list->elems[i].err;
@@ -183,7 +183,7 @@ static void ask_one_leader(struct kafka *kafka, struct attempt *attempt)
 
 static bool ask_committed(struct kafka *kafka, struct attempt *attempt, rd_kafka_topic_partition_list_t *list)
 {
-	rd_kafka_resp_err_t code = rd_kafka_committed(kafka->reader.rk, list, attempt_left_ms(attempt));
+	rd_kafka_resp_err_t code = rd_kafka_committed(kafka->reader.rk, list, kafka_left_ms(attempt));
 
 	hear(&kafka->reader);
 	for (int i = 0; !code && i < list->cnt; i++)
@@ -232,7 +232,7 @@ static void produce(struct kafka *kafka, struct attempt *attempt)
 		kafka_fail(writer, attempt, code, "producing");
 		return;
 	}
-	while (!writer->delivered && (left = attempt_left_ms(attempt)) > 0)
+	while (!writer->delivered && (left = kafka_left_ms(attempt)) > 0)
 		rd_kafka_poll(writer->rk, left);
 	if (!writer->delivered) {
 		rd_kafka_purge(writer->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);

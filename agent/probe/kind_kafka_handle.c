@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 
-enum { WHY = 256, RESOLVE_SECONDS = 2, DESTROY_SECONDS = 2 };
+enum { WHY = 256, RESOLVE_SECONDS = 2, DESTROY_SECONDS = 2, MARGIN_MS = 100 };
 
 unsigned kafka_read_hosts(const struct dependency *of, struct kafka_host out[KAFKA_HOSTS])
 {
@@ -230,6 +230,14 @@ void kafka_destroy(struct kafka_handle *handle)
 		pthread_timedjoin_np(thread, NULL, &until) != 0)
 		pthread_detach(thread); /* the end of the prober ends it */
 	handle->rk = NULL;
+}
+
+int kafka_left_ms(const struct attempt *attempt)
+{
+	int64_t margin = (attempt->deadline - attempt->began) / NS_PER_MS / 20;
+	int left = attempt_left_ms(attempt) - (int)(margin < MARGIN_MS ? margin : MARGIN_MS);
+
+	return left > 0 ? left : 0;
 }
 
 /* ---- what went wrong */

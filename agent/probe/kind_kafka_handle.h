@@ -40,6 +40,10 @@ unsigned kafka_read_hosts(const struct dependency *of, struct kafka_host out[KAF
 bool kafka_create(struct kafka_handle *handle, struct attempt *attempt, rd_kafka_type_t type);
 void kafka_destroy(struct kafka_handle *handle);
 
+/* How long a call of librdkafka may take: a little less than there is, because why it failed is only known
+ * then. */
+int kafka_left_ms(const struct attempt *attempt);
+
 /* Fails the attempt: by what the call said, or, when it only says that nothing came, by what the threads told.
  */
 bool kafka_fail(

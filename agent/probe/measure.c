@@ -18,7 +18,7 @@ void measure(const struct dependency *of, struct probe_result *result)
 {
 	double seconds = (double)(result->ended - result->began) / (double)NS_PER_SECOND;
 
-	if (result->status == PROBE_DOWN)
+	if (result->status == PROBE_DOWN || result->status == PROBE_UNKNOWN)
 		return;
 	if (result->has_value && !isfinite(result->value)) {
 		result->has_value = 0;

@@ -58,7 +58,7 @@ static void print(const struct probe_result *result)
 
 static int ask(const struct probe_kind *kind, void *state, const struct dependency *of, double seconds)
 {
-	static const int statuses[PROBE_STATUSES] = {[PROBE_UP] = 0, [PROBE_DEGRADED] = 1, [PROBE_DOWN] = 2};
+	static const int statuses[PROBE_STATUSES] = {[PROBE_UP] = 0, [PROBE_DEGRADED] = 1, [PROBE_DOWN] = 2, [PROBE_UNKNOWN] = 3};
 	int64_t now = clock_mono_ns();
 	struct probe_result result;
 	struct attempt attempt;

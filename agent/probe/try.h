@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `lifesign probe`: one question to one dependency, told by phases.
- * Failure: 0 up, 1 degraded, 2 down, 64 usage, 78 configuration; complaints on stderr.
+ * Failure: 0 up, 1 degraded, 2 down, 3 cannot tell, 64 usage, 78 configuration; complaints on stderr.
  */
 #ifndef LS_TRY_H
 #define LS_TRY_H

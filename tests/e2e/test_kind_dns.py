@@ -1,4 +1,4 @@
-# ctest: asan timeout=120
+# ctest: asan timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """dns against named and dnsmasq, and servers that are wrong on purpose."""
 import contextlib

@@ -1,10 +1,11 @@
-# ctest: asan timeout=120
+# ctest: asan timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """exec: commands that say by their exit status how things are, that hang, flood, fork and never die politely."""
 import os
 
 from kinds import GROWTH, Prober, ask, side_by_side
 from lifesign import holds_for, wait_until
+from services import python_http
 
 
 def script(place, name, text):
@@ -29,7 +30,7 @@ def test_exit_statuses_and_output(place):
     }.items())})
     said = {name: (result.status, result.error) for name, result in seen.items()}
     assert said == {"up": ("up", None), "degraded": ("degraded", "not_ready"), "down": ("down", "not_ready"),
-                    "cannot tell": ("down", "internal"), "strange": ("down", "internal"),
+                    "cannot tell": ("unknown", "internal"), "strange": ("down", "internal"),
                     "no program in the script": ("down", "internal"), "ended by a signal": ("down", "internal"),
                     "binary": ("down", "not_ready"), "prints nothing": ("down", "not_ready"), "stderr too": ("down", "not_ready")}, seen
     assert (seen["degraded"].detail, seen["degraded"].value) == ("DISK WARNING - 12% left", 88)
@@ -151,3 +152,21 @@ def test_nothing_grows(place):
             assert prober.ask().said() == "up"
         assert prober.fds() == fds and prober.rss() < rss + GROWTH
         holds_for(lambda: children_of(prober.pid) == [], 0.2)
+
+
+def test_who_cannot_tell_changes_nothing(place, run):
+    """Exit status 3 is as if nobody had asked: what was known holds, and its age says so."""
+    status = place.file("status", "0")
+    path = script(place, "check", f"exit $(cat {status})")
+    config = place.file("config.yaml", "readiness: {periodSeconds: 1, timeoutSeconds: 1, fastSeconds: 0.3, failureThreshold: 1}\n"
+                        f"dependencies:\n  - {{name: disk, kind: exec, command: [{path}], class: hard}}\n")
+    one = run(python_http(place).command, options=["--config", config])
+
+    def disk():
+        return one.status()["dependencies"][0]
+    wait_until(lambda: disk()["status"] == "up", 20, disk)
+    place.file("status", "3")
+    wait_until(lambda: disk()["age_seconds"] > 3, 20, disk)
+    assert disk()["status"] == "up" and one.status()["dependencies"][0]["consecutive_failures"] == 0
+    place.file("status", "2")
+    wait_until(lambda: (disk()["status"], disk()["error"]) == ("down", "not_ready"), 20, disk)

@@ -1,4 +1,4 @@
-# ctest: asan timeout=120
+# ctest: asan timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """tcp and tls: send and expect against redis and servers that are wrong on purpose; what a bare connection proves."""
 import socket
