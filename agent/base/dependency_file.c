@@ -225,30 +225,12 @@ static void check_needs(struct walk *walk, const struct dependency *of)
 	}
 }
 
-/* Does `of` need `whom`, through any number of hops? `seen` has a bit for each that was looked at. */
-static bool reaches(const struct dependency_set *set, const struct dependency *of, const char *whom, uint8_t seen[DEPENDENCIES])
-{
-	for (unsigned i = 0; i < of->need_count; i++) {
-		int next = dependency_set_find(set, of->needs[i]);
-
-		if (!strcmp(of->needs[i], whom))
-			return true;
-		if (next < 0 || seen[next])
-			continue;
-		seen[next] = 1;
-		if (reaches(set, &set->list[next], whom, seen))
-			return true;
-	}
-	return false;
-}
-
 static void check_circles(struct walk *walk)
 {
 	for (unsigned i = 0; i < walk->set->count; i++) {
 		const struct dependency *of = &walk->set->list[i];
-		uint8_t seen[DEPENDENCIES] = {0};
 
-		if (*of->name && reaches(walk->set, of, of->name, seen)) {
+		if (*of->name && dependency_set_is_circle(walk->set, of)) {
 			complain(walk, of->line, of, "needs", "leads back to itself");
 			return; /* the others of the circle would say the same */
 		}
@@ -326,14 +308,15 @@ static struct dependency_set *make(unsigned count)
 	return set;
 }
 
-/* failOpen.peers, or NULL. */
+/* failOpen.peers, below readiness or at the top, or NULL. */
 static const struct config_node *find_peers(const struct config_node *root)
 {
-	static const char *const steps[] = {"failOpen", "peers"};
+	const struct config_node *readiness = root ? find(root, "readiness") : NULL, *open = root ? find(root, "failOpen") : NULL;
 
-	for (size_t i = 0; root && i < sizeof(steps) / sizeof(*steps); i++)
-		root = root->kind == CONFIG_MAP ? find(root, steps[i]) : NULL;
-	return is_text(root) ? root : NULL;
+	if (!open && readiness && readiness->kind == CONFIG_MAP)
+		open = find(readiness, "failOpen");
+	open = open && open->kind == CONFIG_MAP ? find(open, "peers") : NULL;
+	return is_text(open) ? open : NULL;
 }
 
 /* The siblings are asked as a dependency is: shown, never gating. */

@@ -76,3 +76,27 @@ struct dependency_set *dependency_set_of_url(const char *url, struct complaints 
 	free(set);
 	return NULL;
 }
+
+/* Does `of` need `whom`, through any number of hops? `seen` has a bit for each that was looked at. */
+static bool reaches(const struct dependency_set *set, const struct dependency *of, const char *whom, uint8_t seen[DEPENDENCIES])
+{
+	for (unsigned i = 0; i < of->need_count; i++) {
+		int next = dependency_set_find(set, of->needs[i]);
+
+		if (!strcmp(of->needs[i], whom))
+			return true;
+		if (next < 0 || seen[next])
+			continue;
+		seen[next] = 1;
+		if (reaches(set, &set->list[next], whom, seen))
+			return true;
+	}
+	return false;
+}
+
+bool dependency_set_is_circle(const struct dependency_set *set, const struct dependency *of)
+{
+	uint8_t seen[DEPENDENCIES] = {0};
+
+	return reaches(set, of, of->name, seen);
+}

@@ -46,6 +46,9 @@ uint64_t dependency_identity(const struct dependency *of);
 /* Index of the name, or -1. */
 int dependency_set_find(const struct dependency_set *set, const char *name);
 
+/* Do its `needs` lead back to itself, through any number of hops? */
+bool dependency_set_is_circle(const struct dependency_set *set, const struct dependency *of);
+
 /* Index of the group, or -1. */
 int dependency_set_group(const struct dependency_set *set, const char *name);
 
