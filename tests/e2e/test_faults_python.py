@@ -13,11 +13,12 @@ from services_languages import PROGRAMS, line_load
 from services_more import LOCAL, Served, converse, web_answers, web_load
 
 FAULT = b"fault\n"
+SPINS = {"loopSpinningSeconds": 2}  # of CPU time, which a busy machine gives late
 
 
-def faulty(name, *word):
+def faulty(name, *word, wrap=()):
     port = free_port()
-    return Served("python3", ["/usr/bin/python3", f"{PROGRAMS}/faulty.py", name, port, *word], port, lambda: converse(port, b"abc\n"),
+    return Served("python3", [*wrap, "/usr/bin/python3", f"{PROGRAMS}/faulty.py", name, port, *word], port, lambda: converse(port, b"abc\n"),
                   line_load(port), [])
 
 
@@ -39,11 +40,10 @@ def test_fault_24_a_thread_of_http_server_opens_a_fifo(scene):
     run = scene.start(service)
     os.mkfifo(f"{scene.place.path}/www/fifo")
     scene.inject("GET /fifo, a thread each", lambda: clients(scene, 2, get("/fifo")))
-    thread = scene.thread(lambda t: t["role"] == "worker")
+    scene.thread(lambda t: t["role"] == "worker")
     scene.well(seconds=6)
     assert service.ping()
-    scene.explains(thread["tid"], "fifo")
-    assert run.main() != thread["tid"]
+    scene.explains(run.main(), "fifo")
 
 
 @fault
@@ -112,7 +112,7 @@ def test_fault_28_a_coroutine_sleeps_and_nobody_comes(scene):
 
 @fault
 def test_fault_28_a_coroutine_computes(scene):
-    run = scene.start(faulty("regex"), used=40)
+    run = scene.start(faulty("regex", wrap=["/usr/bin/nice", "-n", "-5"]), used=40, liveness=SPINS)
     scene.inject("(a+)+$ in a coroutine", lambda: (clients(scene), clients(scene, 2, b"")))
     scene.unready("loop_spinning")
     reason = scene.live("loop_spinning", "dead")
@@ -130,7 +130,7 @@ def test_fault_28_the_only_worker_of_gunicorn_sleeps(scene):
 @fault
 def test_fault_28_one_worker_of_gunicorn_computes(scene):
     service = gunicorn(scene.place, 2)
-    scene.start(service, used=40)
+    scene.start(service, used=40, liveness=SPINS)
     scene.inject("(a+)+$ in 1 of 2 workers", lambda: clients(scene, 1, get("/regex")))
     scene.live("loop_spinning", "degraded")
     scene.stays(6, "dead", "not ready")
