@@ -159,12 +159,25 @@ void curl_link_drop(struct curl_link *link)
 	link->multi = NULL;
 }
 
+/* Where distributions keep their authorities, when libcurl was built for another one. NULL: it knows itself. */
+static const char *find_authorities(void)
+{
+	static const char *const files[] = {"/etc/ssl/certs/ca-certificates.crt",
+		"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem"};
+	const char *own = curl_version_info(CURLVERSION_NOW)->cainfo;
+
+	for (size_t i = 0; !(own && access(own, R_OK) == 0) && i < sizeof files / sizeof files[0]; i++)
+		if (access(files[i], R_OK) == 0)
+			return files[i];
+	return NULL;
+}
+
 static void configure_tls(CURL *easy, const struct dependency *of)
 {
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, of->tls_verify ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, of->tls_verify ? 2L : 0L);
-	if (of->ca_file[0])
-		curl_easy_setopt(easy, CURLOPT_CAINFO, of->ca_file);
+	if (of->ca_file[0] || find_authorities())
+		curl_easy_setopt(easy, CURLOPT_CAINFO, of->ca_file[0] ? of->ca_file : find_authorities());
 	if (of->cert_file[0])
 		curl_easy_setopt(easy, CURLOPT_SSLCERT, of->cert_file);
 	if (of->key_file[0])
