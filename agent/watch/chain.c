@@ -20,7 +20,8 @@ static const struct knot *worst(const struct proofs *proofs)
 		const struct knot *knot = &proofs->knots[i];
 
 		if (!found || knot->critical > found->critical ||
-			(knot->critical == found->critical && knot->length + knot->behind > found->length + found->behind))
+			(knot->critical == found->critical &&
+				knot->length + knot->behind > found->length + found->behind))
 			found = knot;
 	}
 	return found;
@@ -58,7 +59,8 @@ static void fill_symbol(struct snapshot_link *link, const struct service *servic
 		if (reach_link(&target, name, link->symbol, sizeof(link->symbol)) < 0)
 			link->symbol[0] = '\0';
 	} else {
-		(void)snprintf(link->symbol, sizeof(link->symbol), "%s", naming_of(&service->naming, row->pid, slot->proof.object));
+		(void)snprintf(link->symbol, sizeof(link->symbol), "%s",
+			naming_of(&service->naming, row->pid, slot->proof.object));
 	}
 }
 
@@ -67,9 +69,13 @@ static void fill_link(struct snapshot_link *link, const struct service *service,
 	const struct slot_now *slot = slot_at(service, at);
 	const struct notebook_track *track = &service->notebook.tracks[service->slots.order[at]];
 
-	*link = (struct snapshot_link){.tid = slot->record.tid, .op = call_info((uint32_t)(track->call & CALL_OP_MASK))->name,
-		.object = slot->proof.object, .owner = slot->proof.owner ? slot->proof.owner : slot->proof.process,
-		.what = kinds[slot->proof.kind].what, .held = kinds[slot->proof.kind].held, .place = kinds[slot->proof.kind].place};
+	*link = (struct snapshot_link){.tid = slot->record.tid,
+		.op = call_info((uint32_t)(track->call & CALL_OP_MASK))->name,
+		.object = slot->proof.object,
+		.owner = slot->proof.owner ? slot->proof.owner : slot->proof.process,
+		.what = kinds[slot->proof.kind].what,
+		.held = kinds[slot->proof.kind].held,
+		.place = kinds[slot->proof.kind].place};
 	if (!link->place)
 		link->object = slot->proof.kind == PROOF_THREAD ? link->object : 0;
 	fill_symbol(link, service, slot);
@@ -133,25 +139,29 @@ static size_t put_link(const struct snapshot_chain *chain, unsigned at, char *ou
 	put_name(chain, link->tid, self, sizeof(self));
 	if (link->place)
 		(void)snprintf(place, sizeof(place), " 0x%" PRIx64, link->object);
-	return (size_t)snprintf(out, bytes, "%s waits for %s%s%s%s%s%s%s", at ? ", which" : self, link->what, place,
-		symbol[0] ? " (" : "", symbol, symbol[0] ? ")" : "", link->held, owner);
+	return (size_t)snprintf(out, bytes, "%s waits for %s%s%s%s%s%s%s", at ? ", which" : self, link->what,
+		place, symbol[0] ? " (" : "", symbol, symbol[0] ? ")" : "", link->held, owner);
 }
 
-static void put_words(const struct snapshot_chain *chain, const struct knot *knot, bool inherited, char *out, size_t bytes)
+static void put_words(
+	const struct snapshot_chain *chain, const struct knot *knot, bool inherited, char *out, size_t bytes)
 {
-	unsigned behind = knot->behind - (knot->length ? 0 : 1); /* of an orphaned lock the first is told already */
+	unsigned behind =
+		knot->behind - (knot->length ? 0 : 1); /* of an orphaned lock the first is told already */
 	size_t used = 0;
 
 	for (unsigned i = 0; i < chain->link_count && used < bytes; i++)
 		used += put_link(chain, i, out + used, bytes - used);
 	if (!knot->length && used < bytes)
 		used += (size_t)snprintf(out + used, bytes - used, ", which %s",
-			inherited ? "does not exist in its process: it was locked when that was forked" : "has ended without unlocking it");
+			inherited ? "does not exist in its process: it was locked when that was forked"
+				  : "has ended without unlocking it");
 	if (knot->length > chain->link_count && used < bytes)
-		used += (size_t)snprintf(out + used, bytes - used, ", and so on: %u threads in all", knot->length);
+		used += (size_t)snprintf(
+			out + used, bytes - used, ", and so on: %u threads in all", knot->length);
 	if (behind > 0 && used < bytes)
-		(void)snprintf(out + used, bytes - used, "; %u thread%s behind %s", behind, behind == 1 ? " waits" : "s wait",
-			knot->length == 1 || !knot->length ? "it" : "them");
+		(void)snprintf(out + used, bytes - used, "; %u thread%s behind %s", behind,
+			behind == 1 ? " waits" : "s wait", knot->length == 1 || !knot->length ? "it" : "them");
 }
 
 static void describe(struct snapshot_chain *chain, const struct service *service, const struct knot *knot)
@@ -198,7 +208,8 @@ static void ask_names(struct service *service, const struct knot *knot, int64_t 
 		const struct slot_now *slot = slot_at(service, at);
 
 		if (kinds[slot->proof.kind].place)
-			objects[count++] = (struct naming_object){tree_target(&service->tree.rows[slot->row]), slot->proof.object};
+			objects[count++] = (struct naming_object){
+				tree_target(&service->tree.rows[slot->row]), slot->proof.object};
 		at = proofs_next(&service->proofs, at);
 	}
 	naming_ask(&service->naming, objects, count, now);
@@ -215,7 +226,8 @@ void chain_tell(struct service *service, int64_t now)
 		return;
 	}
 	ask_names(service, knot, now);
-	if (service->told_first == slot_at(service, knot->first)->record.tid || !naming_is_settled(&service->naming, now))
+	if (service->told_first == slot_at(service, knot->first)->record.tid ||
+		!naming_is_settled(&service->naming, now))
 		return;
 	describe(&chain, service, knot);
 	service->told_first = slot_at(service, knot->first)->record.tid;

@@ -48,7 +48,8 @@ pid_t file_locks_owner_in(const char *text, enum file_lock_kind kind, pid_t wait
 			continue;
 		if (!line.waits) {
 			holder = line;
-		} else if (line.pid == waiter && line.number == holder.number && (!inode || line.inode == inode)) {
+		} else if (line.pid == waiter && line.number == holder.number &&
+			   (!inode || line.inode == inode)) {
 			if (holder.pid <= 0 || (owner && owner != holder.pid))
 				return 0;
 			owner = holder.pid;

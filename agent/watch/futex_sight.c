@@ -50,8 +50,8 @@ static pid_t owner_by_block(const struct reach_target *target, uint64_t pointer)
 #endif
 }
 
-void futex_sight_tell(
-	const struct reach_target *target, const uint64_t arguments[6], struct futex_sight *sight, struct futex_facts *out)
+void futex_sight_tell(const struct reach_target *target, const uint64_t arguments[6], struct futex_sight *sight,
+	struct futex_facts *out)
 {
 	*out = (struct futex_facts){0};
 	sight->address = arguments[0];

@@ -167,7 +167,8 @@ static bool musl_normal(const struct futex_sight *sight, struct futex_facts *out
 	       (word(sight, 0) & TID_MASK) == EBUSY;
 }
 
-/* A stream's lock is the owner's tid and a bit for those who wait; nothing else of musl sleeps on such a word. */
+/* A stream's lock is the owner's tid and a bit for those who wait; nothing else of musl sleeps on such a word.
+ */
 static bool musl_stream(const struct futex_sight *sight, struct futex_facts *out)
 {
 	*out = (struct futex_facts){
@@ -198,7 +199,8 @@ static void tell_inheriting(const struct futex_sight *sight, struct futex_facts 
 /* From what says most about itself to what says least. */
 static bool (*const glibc[])(const struct futex_sight *, struct futex_facts *) = {
 	glibc_join, glibc_mutex, glibc_stream, glibc_rwlock, glibc_condition, glibc_semaphore, unnamed_lock};
-static bool (*const musl[])(const struct futex_sight *, struct futex_facts *) = {musl_mutex, musl_normal, musl_stream};
+static bool (*const musl[])(const struct futex_sight *, struct futex_facts *) = {
+	musl_mutex, musl_normal, musl_stream};
 
 void futexes_tell(const struct futex_sight *sight, struct futex_facts *out)
 {

@@ -122,7 +122,8 @@ static bool take_question(struct naming *naming, const struct naming_object *obj
 
 void naming_ask(struct naming *naming, const struct naming_object *objects, unsigned count, int64_t now)
 {
-	if (count == 0 || is_known(naming, objects, count) || (naming->asked && now - naming->asked < ASK_EVERY_NS))
+	if (count == 0 || is_known(naming, objects, count) ||
+		(naming->asked && now - naming->asked < ASK_EVERY_NS))
 		return;
 	end_child(naming);
 	if (!take_question(naming, objects, count))

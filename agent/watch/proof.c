@@ -51,8 +51,10 @@ static bool is_namesake(const struct proof_look *look, const struct lock_facts *
 	const struct slot_proof *before = &look->slot->proof;
 	struct proc_stat stat;
 
-	return before->samples && before->orphan && before->entries == look->slot->record.entries && before->owner == lock->owner &&
-	       !lock->shared && proc_thread_stat(look->row->pid, lock->owner, &stat) == 0 && stat.start_ns > (uint64_t)before->since;
+	return before->samples && before->orphan && before->entries == look->slot->record.entries &&
+	       before->owner == lock->owner && !lock->shared &&
+	       proc_thread_stat(look->row->pid, lock->owner, &stat) == 0 &&
+	       stat.start_ns > (uint64_t)before->since;
 }
 
 static bool is_within(uint64_t futex, uint64_t object, uint64_t bytes)
@@ -83,7 +85,7 @@ static void take_lock(const struct proof_look *look, const char *op, struct slot
 	out->owner = lock.owner;
 	if (lock.owner && !lock.robust)
 		out->orphan = (!owner_exists(look->row, &lock) || is_namesake(look, &lock)) &&
-			proof_task_exists(look->row->pid, look->row->pid);
+			      proof_task_exists(look->row->pid, look->row->pid);
 	if (lock.owner && lock.owner == look->slot->record.tid)
 		take_own(look, &lock, out);
 }
@@ -110,7 +112,8 @@ static pid_t read_joined(const struct proof_look *look, uint64_t futex)
 
 	if (look->row->libc == LIBC_GLIBC)
 		return reach_memory(&target, futex, words, sizeof(words[0])) == sizeof(words[0]) ? words[0] : 0;
-	if (look->row->libc == LIBC_MUSL && reach_memory(&target, futex - MUSL_TID_BEFORE, words, sizeof(words)) == sizeof(words))
+	if (look->row->libc == LIBC_MUSL &&
+		reach_memory(&target, futex - MUSL_TID_BEFORE, words, sizeof(words)) == sizeof(words))
 		return words[2] == MUSL_JOINABLE ? words[0] : 0;
 	return 0;
 }
@@ -140,14 +143,16 @@ static bool has_handlers(const struct process_row *row)
 }
 
 /* Only threads of its own process can wake whoever sleeps in a private futex. */
-static bool sample_parked(const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out)
+static bool sample_parked(
+	const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out)
 {
 	unsigned command = (unsigned)evidence->arguments[1] & (unsigned)FUTEX_CMD_MASK;
 	bool private = evidence->arguments[1] & FUTEX_PRIVATE_FLAG, timed = evidence->arguments[3] != 0;
 
 	if (!out->futex)
 		return false;
-	if ((command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET) && private && !timed && !has_handlers(look->row)) {
+	if ((command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET) && private && !timed &&
+		!has_handlers(look->row)) {
 		out->kind = PROOF_PARKED;
 		out->process = look->row->pid;
 	}
@@ -155,7 +160,8 @@ static bool sample_parked(const struct proof_look *look, const struct evidence *
 }
 
 /* Who was woken sleeps for the mutex, and not for the condition any more. */
-static bool sample_condition(const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out)
+static bool sample_condition(
+	const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out)
 {
 	uint64_t mutex = look->slot->record.extra;
 
@@ -178,7 +184,8 @@ static bool sample_pause(const struct proof_look *look, const struct evidence *e
 	return evidence->syscall >= 0;
 }
 
-static bool (*const samplers[CLASS_COUNT])(const struct proof_look *, const struct evidence *, struct slot_proof *) = {
+static bool (*const samplers[CLASS_COUNT])(
+	const struct proof_look *, const struct evidence *, struct slot_proof *) = {
 	[CLASS_NONE] = proof_sample_futex,
 	[CLASS_LOCK] = sample_lock,
 	[CLASS_COND] = sample_condition,

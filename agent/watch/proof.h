@@ -22,21 +22,21 @@ enum proof_kind {
 	PROOF_THREAD,    /* its end */
 	PROOF_CHILD,     /* … of a process */
 	PROOF_FILE_LOCK, /* `object` is the descriptor */
-	PROOF_PARKED     /* rests until its own process wakes it, or for ever: it holds up nobody else's proof */
+	PROOF_PARKED /* rests until its own process wakes it, or for ever: it holds up nobody else's proof */
 };
 
 struct slot_proof {
 	enum proof_kind kind;
 	uint64_t entries, object, futex;
-	pid_t owner;     /* the only thread that can end it, 0 none */
-	pid_t process;   /* any thread of this one can end it, 0 none */
-	bool orphan;     /* the owner does not exist, and nobody will be told */
-	bool alarm;      /* a timer's handler may cut it short: counts only when it was seen to tick and did not */
+	pid_t owner;   /* the only thread that can end it, 0 none */
+	pid_t process; /* any thread of this one can end it, 0 none */
+	bool orphan;   /* the owner does not exist, and nobody will be told */
+	bool alarm; /* a timer's handler may cut it short: counts only when it was seen to tick and did not */
 	bool ticked;
-	bool unseen;     /* in no wrapped call: only that it never ran shows that it stayed */
-	bool vain;       /* the last look found nothing */
-	uint64_t switches; /* of the thread, for the two above; else 0 */
-	unsigned samples;  /* that agree; 0: none */
+	bool unseen;                    /* in no wrapped call: only that it never ran shows that it stayed */
+	bool vain;                      /* the last look found nothing */
+	uint64_t switches;              /* of the thread, for the two above; else 0 */
+	unsigned samples;               /* that agree; 0: none */
 	int64_t since, sampled, looked; /* CLOCK_BOOTTIME ns: first and last that agree; last try */
 };
 
@@ -66,7 +66,8 @@ bool proof_agrees(const struct slot_proof *before, const struct slot_proof *now)
 /* ---- its parts: each fills `out` from what the kernel says, and returns as above */
 
 bool proof_sample_child(const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out);
-bool proof_sample_file_lock(const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out);
+bool proof_sample_file_lock(
+	const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out);
 bool proof_sample_once(const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out);
 
 /* In no call that tells what it waits for: the memory around its futex may. */

@@ -10,13 +10,14 @@
 /* How much of a stack is searched for the frame of pthread_once, and the most that a stream takes. */
 enum { STACK_BYTES = 4 * REACH_BYTES, STREAM_BYTES = 512 };
 
-/* Of the word of a pthread_once: being run. glibc adds the count of forks above; musl says 3 when somebody waits. */
+/* Of the word of a pthread_once: being run. glibc adds the count of forks above; musl says 3 when somebody
+ * waits. */
 enum { ONCE_RUNS = 1 };
 
 /* Of the lock word of a stream in musl: the owner's tid below. */
 enum { TID_MASK = 0x3fffffff };
 
-#define CONTAINED(op, object) ((uint64_t)(op) << 48 | ((object) & UINT64_C(0xffffffffffff)))
+#define CONTAINED(op, object) ((uint64_t)(op) << 48 | ((object)&UINT64_C(0xffffffffffff)))
 
 /* ---- pthread_once */
 
@@ -28,7 +29,8 @@ static bool once_runs(const struct process_row *row, uint64_t once)
 	return reach_memory(&target, once, &word, sizeof(word)) == sizeof(word) && (word & ONCE_RUNS);
 }
 
-/* pthread_once keeps its argument in its frame, for the case of a cancellation: who runs one has it on his stack. */
+/* pthread_once keeps its argument in its frame, for the case of a cancellation: who runs one has it on his
+ * stack. */
 static bool is_on_stack(const struct process_row *row, uint64_t from, uint64_t word)
 {
 	static uint64_t stack[REACH_BYTES / sizeof(uint64_t)]; /* owner: the sampler */
@@ -89,11 +91,13 @@ static const enum proof_kind kinds[] = {
 static void tell(const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out)
 {
 	struct reach_target target = tree_target(look->row);
-	struct futex_sight sight = {.threads = look->row->thread_count, .is_musl = look->row->libc == LIBC_MUSL};
+	struct futex_sight sight = {
+		.threads = look->row->thread_count, .is_musl = look->row->libc == LIBC_MUSL};
 	struct futex_facts facts;
 	pid_t value = (pid_t)(evidence->arguments[2] & (sight.is_musl ? TID_MASK : UINT32_MAX));
 
-	sight.value_is_thread = value > 0 && value != look->slot->record.tid && proof_task_exists(look->row->pid, value);
+	sight.value_is_thread =
+		value > 0 && value != look->slot->record.tid && proof_task_exists(look->row->pid, value);
 	futex_sight_tell(&target, evidence->arguments, &sight, &facts);
 	if (facts.kind >= sizeof(kinds) / sizeof(kinds[0]) || !facts.owner)
 		return;

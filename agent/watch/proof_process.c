@@ -17,7 +17,7 @@
 /* Who shares an open file is looked for among so many processes, and so many descriptors of each. */
 enum { SHARERS = 32, SHARED_FDS = 128 };
 
-#define BIT(signal) (UINT64_C(1) << ((signal) - 1))
+#define BIT(signal) (UINT64_C(1) << ((signal)-1))
 
 /* alarm() before waitpid or F_SETLKW is how people give them a limit. */
 static void note_alarm(const struct proof_look *look, struct slot_proof *out)
@@ -28,7 +28,8 @@ static void note_alarm(const struct proof_look *look, struct slot_proof *out)
 	struct evidence evidence;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/timers", pid);
-	out->alarm = proc_caught_signals(pid, &caught) < 0 || (caught & (BIT(SIGALRM) | BIT(SIGVTALRM) | BIT(SIGPROF))) ||
+	out->alarm = proc_caught_signals(pid, &caught) < 0 ||
+		     (caught & (BIT(SIGALRM) | BIT(SIGVTALRM) | BIT(SIGPROF))) ||
 		     proc_read(path, text, sizeof(text)) > 0;
 	if (out->alarm && evidence_read(look->row, look->slot->record.tid, &evidence))
 		out->switches = evidence.switches;
@@ -36,7 +37,8 @@ static void note_alarm(const struct proof_look *look, struct slot_proof *out)
 
 /* ---- children */
 
-/* The only child of a process with a single thread: no other can come while that waits. 0: there are several. */
+/* The only child of a process with a single thread: no other can come while that waits. 0: there are several.
+ */
 static pid_t only_child(const struct process_row *row)
 {
 	struct proc_stat stat;
@@ -144,10 +146,13 @@ static int holds_flock(const struct process_row *row, uint64_t inode)
 			return 1;
 	}
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd", row->pid);
-	return seen && (stat(path, &status) < 0 || status.st_size <= (off_t)seen) ? 0 : -1; /* its size: since 6.2 */
+	return seen && (stat(path, &status) < 0 || status.st_size <= (off_t)seen)
+		       ? 0
+		       : -1; /* its size: since 6.2 */
 }
 
-/* A lock of flock belongs to all who share the open file, as parents and children do: exact if that is one process. */
+/* A lock of flock belongs to all who share the open file, as parents and children do: exact if that is one
+ * process. */
 static pid_t only_flock_holder(const struct tree *tree, pid_t owner, uint64_t inode)
 {
 	bool found = false;
@@ -164,7 +169,8 @@ static pid_t only_flock_holder(const struct tree *tree, pid_t owner, uint64_t in
 	return found ? owner : 0;
 }
 
-bool proof_sample_file_lock(const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out)
+bool proof_sample_file_lock(
+	const struct proof_look *look, const struct evidence *evidence, struct slot_proof *out)
 {
 	bool shared = evidence->syscall == SYS_flock;
 	int fd = (int)evidence->arguments[0];
@@ -174,7 +180,8 @@ bool proof_sample_file_lock(const struct proof_look *look, const struct evidence
 	if (!shared && (evidence->syscall != SYS_fcntl || evidence->arguments[1] != F_SETLKW))
 		return false;
 	inode = inode_of(look->row, fd);
-	owner = file_locks_owner_in(locks_text(look->now), shared ? FILE_LOCK_FLOCK : FILE_LOCK_POSIX, look->row->pid, inode);
+	owner = file_locks_owner_in(
+		locks_text(look->now), shared ? FILE_LOCK_FLOCK : FILE_LOCK_POSIX, look->row->pid, inode);
 	if (owner > 0 && shared)
 		owner = only_flock_holder(look->tree, owner, inode);
 	if (owner <= 0 || !tree_find(look->tree, owner))

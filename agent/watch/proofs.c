@@ -10,8 +10,9 @@
 /* How long a thread stands before it is asked, how often then, and how far apart samples must agree. */
 #define STANDS_NS (300 * NS_PER_MS)
 #define LOOK_EVERY_NS (240 * NS_PER_MS)
-#define LOOK_SETTLED_NS NS_PER_SECOND    /* once samples agree */
-#define LOOK_IN_VAIN_NS (3 * NS_PER_SECOND) /* a wait that tells nothing; as the one before while somebody stands in a lock */
+#define LOOK_SETTLED_NS NS_PER_SECOND /* once samples agree */
+#define LOOK_IN_VAIN_NS                                                                                        \
+	(3 * NS_PER_SECOND) /* a wait that tells nothing; as the one before while somebody stands in a lock */
 #define AGREE_NS (500 * NS_PER_MS)
 enum { SAMPLES = 3, HINT = 64 };
 
@@ -21,11 +22,12 @@ enum { SAMPLES = 3, HINT = 64 };
 /* Which waits are worth a look, and when. */
 enum interest {
 	NEVER,
-	UNTIMED,  /* without a limit of time */
+	UNTIMED,   /* without a limit of time */
 	FILE_LOCK, /* the same, of those calls that lock files */
-	WOKEN,    /* limited or not: who is woken in a cond_wait wants its mutex back, while somebody stands in a lock */
-	AWAITED,  /* while somebody waits for its process */
-	HIDDEN    /* what it waits for is in no call's words */
+	WOKEN,   /* limited or not: who is woken in a cond_wait wants its mutex back, while somebody stands in a
+		    lock */
+	AWAITED, /* while somebody waits for its process */
+	HIDDEN   /* what it waits for is in no call's words */
 };
 
 static const uint8_t interests[CLASS_COUNT] = {
@@ -79,24 +81,22 @@ static bool is_interesting(struct proofs *proofs, const struct slot_now *slot, u
 	bool timed = call & CALL_TIMED;
 
 	switch (interests[call_info(op)->class]) {
-	case UNTIMED:
-		return !timed;
-	case FILE_LOCK:
-		return !timed && locks_files(op);
+	case UNTIMED: return !timed;
+	case FILE_LOCK: return !timed && locks_files(op);
 	case WOKEN:
-		return (slot->record.extra && proofs->somebody) || (!timed && is_awaited(proofs, slot->record.pid));
-	case AWAITED:
-		return !timed && is_awaited(proofs, slot->record.pid);
-	case HIDDEN:
-		return !timed && may_hide(slot, op);
-	default:
-		return false;
+		return (slot->record.extra && proofs->somebody) ||
+		       (!timed && is_awaited(proofs, slot->record.pid));
+	case AWAITED: return !timed && is_awaited(proofs, slot->record.pid);
+	case HIDDEN: return !timed && may_hide(slot, op);
+	default: return false;
 	}
 }
 
-static bool is_candidate(struct proofs *proofs, const struct slot_now *slot, const struct notebook_track *track, int64_t now)
+static bool is_candidate(
+	struct proofs *proofs, const struct slot_now *slot, const struct notebook_track *track, int64_t now)
 {
-	return !slot->moved && !slot->record.torn && now - track->since >= STANDS_NS && is_interesting(proofs, slot, track->call);
+	return !slot->moved && !slot->record.torn && now - track->since >= STANDS_NS &&
+	       is_interesting(proofs, slot, track->call);
 }
 
 /* ---- samples */
@@ -132,8 +132,9 @@ bool proofs_is_proven(const struct slot_now *slot, const struct notebook_track *
 {
 	const struct slot_proof *proof = &slot->proof;
 
-	return proof->samples >= SAMPLES && proof->entries == track->entries && !slot->moved && proof->sampled - proof->since >= AGREE_NS &&
-	       now - proof->sampled <= FRESH_NS && (!proof->alarm || proof->ticked);
+	return proof->samples >= SAMPLES && proof->entries == track->entries && !slot->moved &&
+	       proof->sampled - proof->since >= AGREE_NS && now - proof->sampled <= FRESH_NS &&
+	       (!proof->alarm || proof->ticked);
 }
 
 /* ---- is it worth to draw the graph? */
@@ -175,7 +176,8 @@ static bool may_be_knotted(struct proofs *proofs, const struct hint *hint)
 		bool awaited = hint->processes[i] && is_awaited(proofs, hint->processes[i]);
 
 		for (unsigned j = 0; j < hint->count; j++) {
-			if (hint->owners[i] == hint->waiters[j] || (awaited && hint->processes[i] == hint->pids[j]))
+			if (hint->owners[i] == hint->waiters[j] ||
+				(awaited && hint->processes[i] == hint->pids[j]))
 				return true;
 		}
 	}
@@ -203,14 +205,16 @@ static bool plainly_goes_on(const struct slot_now *slot, uint64_t call)
 	uint32_t op = (uint32_t)(call & CALL_OP_MASK);
 	enum interest interest = interests[call_info(op)->class];
 
-	return slot->moved || (call & CALL_TIMED) || interest == NEVER || (interest == FILE_LOCK && !locks_files(op));
+	return slot->moved || (call & CALL_TIMED) || interest == NEVER ||
+	       (interest == FILE_LOCK && !locks_files(op));
 }
 
 static void note_who_goes_on(struct proofs *proofs, const struct slots *slots)
 {
 	for (uint32_t i = 0; i < slots->order_count && proofs->awaited_count; i++) {
 		const struct slot_now *slot = &slots->now[slots->order[i]];
-		struct proofs_awaited *found = find_awaited(proofs->awaited, proofs->awaited_count, slot->record.pid);
+		struct proofs_awaited *found =
+			find_awaited(proofs->awaited, proofs->awaited_count, slot->record.pid);
 
 		if (!found || !slot->live)
 			continue;
@@ -219,8 +223,8 @@ static void note_who_goes_on(struct proofs *proofs, const struct slots *slots)
 	}
 }
 
-static void look_at_all(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now, unsigned *left,
-	struct pass *pass)
+static void look_at_all(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now,
+	unsigned *left, struct pass *pass)
 {
 	for (uint32_t i = 0; i < slots->order_count; i++) {
 		const uint32_t index = slots->order[i];
@@ -232,10 +236,11 @@ static void look_at_all(struct proofs *proofs, struct slots *slots, const struct
 			slot->proof.vain = false;
 			continue;
 		}
-		if (*left && now - slot->proof.looked >= look_every(proofs, &slot->proof) && tree->rows[slot->row].readable) {
+		if (*left && now - slot->proof.looked >= look_every(proofs, &slot->proof) &&
+			tree->rows[slot->row].readable) {
 			(*left)--;
-			look_at(slot, &(struct proof_look){slots, tree, &tree->rows[slot->row], slot, track, now,
-					      is_awaited(proofs, slot->record.pid)});
+			look_at(slot, &(struct proof_look){slots, tree, &tree->rows[slot->row], slot, track,
+					      now, is_awaited(proofs, slot->record.pid)});
 		}
 		await(pass, &slot->proof);
 		if (proofs_is_proven(slot, track, now))
@@ -243,7 +248,8 @@ static void look_at_all(struct proofs *proofs, struct slots *slots, const struct
 	}
 }
 
-void proofs_look(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now, unsigned *left)
+void proofs_look(
+	struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now, unsigned *left)
 {
 	struct pass pass = {.awaited_count = 0};
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which thread waits for which, proven: threads that stand in a wait without a limit are looked at a few times a
- * second; what they wait for is believed once samples half a second apart agree on the call, the object, its owner
- * and where the kernel has them sleep. From these edges judge/knots.h finds what never ends.
- * Threads: the sampler. Failure: what cannot be read is no edge. Memory: arrays that grow with the suspects.
+ * Which thread waits for which, proven: threads that stand in a wait without a limit are looked at a few times
+ * a second; what they wait for is believed once samples half a second apart agree on the call, the object, its
+ * owner and where the kernel has them sleep. From these edges judge/knots.h finds what never ends. Threads: the
+ * sampler. Failure: what cannot be read is no edge. Memory: arrays that grow with the suspects.
  */
 #ifndef LS_PROOFS_H
 #define LS_PROOFS_H
@@ -14,8 +14,8 @@
 
 enum { PROOFS_KNOTS = 8, PROOFS_AWAITED = 16 };
 
-/* A process that somebody seems to wait for. When one of its threads waits for another one and none plainly goes on, all
- * of them are looked at; else that wait may end. */
+/* A process that somebody seems to wait for. When one of its threads waits for another one and none plainly
+ * goes on, all of them are looked at; else that wait may end. */
 struct proofs_awaited {
 	pid_t pid;
 	bool waits, goes_on;
@@ -41,7 +41,8 @@ struct proofs {
 };
 
 /* Looks at who is due, at most `left` of them, then finds the knots anew. */
-void proofs_look(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now, unsigned *left);
+void proofs_look(
+	struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now, unsigned *left);
 void proofs_end(struct proofs *proofs);
 
 /* The next one on the chain behind slots.order[at]: its position, or KNOT_NOBODY. */
@@ -54,7 +55,8 @@ int32_t proofs_find_tid(const struct proofs *proofs, const struct slots *slots, 
 
 bool proofs_is_proven(const struct slot_now *slot, const struct notebook_track *track, int64_t now);
 
-/* The graph of those that are proven, and the knots in it. Who was not looked at since his owner stands is due. */
+/* The graph of those that are proven, and the knots in it. Who was not looked at since his owner stands is due.
+ */
 void proofs_find_knots(struct proofs *proofs, struct slots *slots, const struct tree *tree, int64_t now);
 
 #endif

@@ -55,7 +55,8 @@ static int32_t row_of(const struct tree *tree, pid_t pid)
 	return row ? (int32_t)(row - tree->rows) : KNOT_NOBODY;
 }
 
-static void fill_thread(struct proofs *proofs, const struct slots *slots, const struct tree *tree, uint32_t at, int64_t now)
+static void fill_thread(
+	struct proofs *proofs, const struct slots *slots, const struct tree *tree, uint32_t at, int64_t now)
 {
 	const uint32_t index = slots->order[at];
 	const struct slot_now *slot = &slots->now[index];
@@ -68,13 +69,15 @@ static void fill_thread(struct proofs *proofs, const struct slots *slots, const 
 	if (!slot->live)
 		return;
 	thread->critical = is_critical(slot, &tree->rows[slot->row]);
-	if (!slot->proof.samples || slot->proof.kind == PROOF_NOTHING || !proofs_is_proven(slot, &slots->notebook->tracks[index], now))
+	if (!slot->proof.samples || slot->proof.kind == PROOF_NOTHING ||
+		!proofs_is_proven(slot, &slots->notebook->tracks[index], now))
 		return;
 	thread->proven = true;
 	thread->object = slot->proof.object;
 	thread->orphan = slot->proof.orphan;
 	thread->parked = slot->proof.kind == PROOF_PARKED;
-	thread->may_be_own = slot->proof.kind == PROOF_ONCE; /* who runs it and waits for it is alone with that */
+	thread->may_be_own =
+		slot->proof.kind == PROOF_ONCE; /* who runs it and waits for it is alone with that */
 	if (slot->proof.process)
 		proofs->waits_on[at] = row_of(tree, slot->proof.process);
 	else if (slot->proof.owner)
@@ -83,9 +86,9 @@ static void fill_thread(struct proofs *proofs, const struct slots *slots, const 
 
 /* ---- in which order they were seen */
 
-/* Whoever had a lock when a waiter was asked may have given it to somebody else before he himself began to wait. So the
- * waiter must have been asked again since: from then on its owner stands, and gives back nothing. Whom a thread joins, or
- * which child it waits for, does not change within a call. */
+/* Whoever had a lock when a waiter was asked may have given it to somebody else before he himself began to
+ * wait. So the waiter must have been asked again since: from then on its owner stands, and gives back nothing.
+ * Whom a thread joins, or which child it waits for, does not change within a call. */
 static bool is_lock(const struct slot_proof *proof)
 {
 	return proof->kind != PROOF_THREAD && proof->kind != PROOF_CHILD && proof->kind != PROOF_PARKED;
@@ -102,7 +105,8 @@ static int64_t owner_stood(const struct proofs *proofs, const struct slots *slot
 
 	if (proofs->waits_on[at] != KNOT_NOBODY)
 		return proofs->stood[proofs->waits_on[at]];
-	return owner != KNOT_NOBODY && proofs->threads[owner].proven ? proof_at(slots, (uint32_t)owner)->since : INT64_MIN;
+	return owner != KNOT_NOBODY && proofs->threads[owner].proven ? proof_at(slots, (uint32_t)owner)->since
+								     : INT64_MIN;
 }
 
 static void drop_old_news(struct proofs *proofs, struct slots *slots, const struct tree *tree)
@@ -118,14 +122,16 @@ static void drop_old_news(struct proofs *proofs, struct slots *slots, const stru
 	for (uint32_t i = 0; i < proofs->count; i++) {
 		struct slot_proof *proof = &slots->now[slots->order[i]].proof;
 
-		if (!proofs->threads[i].proven || !is_lock(proof) || proof->sampled > owner_stood(proofs, slots, i))
+		if (!proofs->threads[i].proven || !is_lock(proof) ||
+			proof->sampled > owner_stood(proofs, slots, i))
 			continue;
 		proofs->threads[i].waits_for = proofs->waits_on[i] = KNOT_NOBODY;
 		proof->looked = 0;
 	}
 }
 
-/* Threads of a pool began with the same routine in the same process: they get the position of the first such one. */
+/* Threads of a pool began with the same routine in the same process: they get the position of the first such
+ * one. */
 static void number_pools(struct proofs *proofs, const struct slots *slots, const struct tree *tree)
 {
 	enum { BUCKETS = 256 };
@@ -141,7 +147,8 @@ static void number_pools(struct proofs *proofs, const struct slots *slots, const
 
 		if (!slot->live || tree->rows[slot->row].role == PROCESS_CHILD)
 			continue;
-		if (!routine || (pools[at].number && (pools[at].routine != routine || pools[at].row != slot->row)))
+		if (!routine ||
+			(pools[at].number && (pools[at].routine != routine || pools[at].row != slot->row)))
 			continue; /* of no pool, or one too many */
 		if (!pools[at].number) {
 			pools[at].routine = routine;
@@ -160,7 +167,9 @@ static void *grow(void *array, size_t count, size_t bytes)
 	return realloc(array, count * bytes);
 }
 
-#define GROW(table) ((grown = grow(proofs->table, room + 1, sizeof(*proofs->table))) ? (proofs->table = grown, true) : false)
+#define GROW(table)                                                                                            \
+	((grown = grow(proofs->table, room + 1, sizeof(*proofs->table))) ? (proofs->table = grown, true)       \
+									 : false)
 
 /* Tables that grew beside one that could not are as large as they say and a bit more. */
 static bool make_room(struct proofs *proofs, unsigned count)
@@ -172,8 +181,8 @@ static bool make_room(struct proofs *proofs, unsigned count)
 		room *= 2;
 	if (room == proofs->room)
 		return true;
-	if (!GROW(threads) || !GROW(knot_of) || !GROW(seen) || !GROW(by_tid) || !GROW(pool_size) || !GROW(pool_stuck) ||
-		!GROW(process_of) || !GROW(waits_on))
+	if (!GROW(threads) || !GROW(knot_of) || !GROW(seen) || !GROW(by_tid) || !GROW(pool_size) ||
+		!GROW(pool_stuck) || !GROW(process_of) || !GROW(waits_on))
 		return false;
 	proofs->room = room;
 	return true;
@@ -188,8 +197,7 @@ static bool make_rows(struct proofs *proofs, unsigned count)
 		room *= 2;
 	if (room == proofs->rows_room)
 		return true;
-	if (!GROW(first_waiter) || !GROW(first_thread) || !GROW(live) || !GROW(whole) ||
-		!GROW(stood))
+	if (!GROW(first_waiter) || !GROW(first_thread) || !GROW(live) || !GROW(whole) || !GROW(stood))
 		return false;
 	proofs->rows_room = room;
 	return true;
@@ -208,7 +216,8 @@ static void find_whole(struct proofs *proofs, const struct tree *tree)
 	for (uint32_t i = 0; i < proofs->count; i++) {
 		int32_t row = proofs->waits_on[i];
 
-		if (row == KNOT_NOBODY || proofs->whole[row] || tree->rows[row].unseen || tree->rows[row].coverage != COVERAGE_SHIM)
+		if (row == KNOT_NOBODY || proofs->whole[row] || tree->rows[row].unseen ||
+			tree->rows[row].coverage != COVERAGE_SHIM)
 			continue;
 		proofs->whole[row] = proc_thread_stat(tree->rows[row].pid, tree->rows[row].pid, &stat) == 0 &&
 				     stat.threads == proofs->live[row];
@@ -220,8 +229,8 @@ void proofs_find_knots(struct proofs *proofs, struct slots *slots, const struct 
 	if (!make_room(proofs, slots->order_count) || !make_rows(proofs, tree->count + 1))
 		return; /* no memory: nothing is claimed */
 	const struct knots_room room = {proofs->knot_of, proofs->seen, proofs->pool_size, proofs->pool_stuck};
-	const struct knot_processes processes = {
-		proofs->process_of, proofs->waits_on, proofs->whole, tree->count + 1, proofs->first_waiter, proofs->first_thread};
+	const struct knot_processes processes = {proofs->process_of, proofs->waits_on, proofs->whole,
+		tree->count + 1, proofs->first_waiter, proofs->first_thread};
 
 	proofs->count = slots->order_count;
 	for (uint32_t i = 0; i < proofs->count; i++)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* build: -pthread musl */
 /*
- * knot_processes SCENE [ticking]: processes of one service that wait for each other for ever, or look as if they did;
- * the table at its end names them. With `ticking` a handler of signals interrupts their main threads every 100 ms.
- * Prints "ready" before they wait.
+ * knot_processes SCENE [ticking]: processes of one service that wait for each other for ever, or look as if
+ * they did; the table at its end names them. With `ticking` a handler of signals interrupts their main threads
+ * every 100 ms. Prints "ready" before they wait.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +41,8 @@ static void share(void)
 	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE); /* musl knows who has it */
 	pthread_barrierattr_init(&barrier);
 	pthread_barrierattr_setpshared(&barrier, PTHREAD_PROCESS_SHARED);
-	if (shared == MAP_FAILED || pthread_mutex_init(&shared->first, &attributes) || pthread_mutex_init(&shared->second, &attributes) ||
+	if (shared == MAP_FAILED || pthread_mutex_init(&shared->first, &attributes) ||
+		pthread_mutex_init(&shared->second, &attributes) ||
 		pthread_barrier_init(&shared->both, &barrier, 2))
 		exit(1);
 }
@@ -223,11 +224,10 @@ static void alarm_before(void)
 	pthread_mutex_lock(&journal);
 }
 
-static const struct scene scenes[] = {
-	{"shared_mutexes", shared_mutexes}, {"flocks", flocks}, {"flock_twice", flock_twice},
-	{"fcntls", fcntls}, {"fcntl_mutex", fcntl_mutex}, {"child_fcntl", child_fcntl},
-	{"flock_inherited", flock_inherited}, {"child_goes_on", child_goes_on}, {"inherited", inherited},
-	{"inherited_waited_for", inherited_waited_for}, {"any_child", any_child},
+static const struct scene scenes[] = {{"shared_mutexes", shared_mutexes}, {"flocks", flocks},
+	{"flock_twice", flock_twice}, {"fcntls", fcntls}, {"fcntl_mutex", fcntl_mutex},
+	{"child_fcntl", child_fcntl}, {"flock_inherited", flock_inherited}, {"child_goes_on", child_goes_on},
+	{"inherited", inherited}, {"inherited_waited_for", inherited_waited_for}, {"any_child", any_child},
 	{"alarm_before", alarm_before}};
 
 int main(int argc, char **argv)

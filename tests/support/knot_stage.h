@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What programs of knots share: who is interrupted by a clock, who says that all have begun, and the table of scenes. */
+/* What programs of knots share: who is interrupted by a clock, who says that all have begun, and the table of
+ * scenes. */
 #ifndef LS_KNOT_STAGE_H
 #define LS_KNOT_STAGE_H
 

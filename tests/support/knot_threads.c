@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* build: -pthread musl */
 /*
- * knot_threads SCENE [ticking]: threads that wait for each other for ever, or look as if they did; the table at its end
- * names them. With `ticking` a handler of signals interrupts each of them every 100 ms. Prints "ready" when all have
- * begun; they wait soon after.
+ * knot_threads SCENE [ticking]: threads that wait for each other for ever, or look as if they did; the table at
+ * its end names them. With `ticking` a handler of signals interrupts each of them every 100 ms. Prints "ready"
+ * when all have begun; they wait soon after.
  */
 #include <link.h>
 #include <poll.h>
@@ -22,14 +22,14 @@ static void start_two(void *(*one)(void *), void *(*other)(void *))
 	start(other);
 }
 
-#define TAKES(name, take, want)                   \
-	static void *name(void *unused)           \
-	{                                         \
-		tick();                           \
-		take;                             \
-		pthread_barrier_wait(&both);      \
-		want;                             \
-		return unused;                    \
+#define TAKES(name, take, want)                                                                                \
+	static void *name(void *unused)                                                                        \
+	{                                                                                                      \
+		tick();                                                                                        \
+		take;                                                                                          \
+		pthread_barrier_wait(&both);                                                                   \
+		want;                                                                                          \
+		return unused;                                                                                 \
 	}
 
 /* ---- mutexes of each kind, read-write locks */
@@ -123,8 +123,8 @@ static void alone(void)
 	pthread_mutex_lock(&journal);
 }
 
-/* Who had it wants what its heir's next one has: for a moment everybody seems to wait for everybody, and somebody else
- * has it already. */
+/* Who had it wants what its heir's next one has: for a moment everybody seems to wait for everybody, and
+ * somebody else has it already. */
 static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
 static volatile bool given;
 
@@ -286,11 +286,11 @@ static void loader(void)
 	start_two(lists, unwinds);
 }
 
-static const struct scene scenes[] = {
-	{"normal", normal}, {"recursive", recursive}, {"errorcheck", errorcheck}, {"robust", robust}, {"timed", timed},
-	{"rwlocks", rwlocks}, {"rwlock_mutex", rwlock_mutex}, {"semaphore", semaphore}, {"batons", batons}, {"alone", alone},
-	{"once", once}, {"once_again", once_again}, {"once_slowly", once_slowly}, {"streams", streams}, {"stream_calls", stream_calls},
-	{"loader", loader}};
+static const struct scene scenes[] = {{"normal", normal}, {"recursive", recursive}, {"errorcheck", errorcheck},
+	{"robust", robust}, {"timed", timed}, {"rwlocks", rwlocks}, {"rwlock_mutex", rwlock_mutex},
+	{"semaphore", semaphore}, {"batons", batons}, {"alone", alone}, {"once", once},
+	{"once_again", once_again}, {"once_slowly", once_slowly}, {"streams", streams},
+	{"stream_calls", stream_calls}, {"loader", loader}};
 
 int main(int argc, char **argv)
 {

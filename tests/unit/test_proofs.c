@@ -38,11 +38,13 @@ static void begin(struct world *world, unsigned threads)
 	world->tree = (struct tree){.rows = &world->row, .count = 1};
 	for (unsigned i = 0; i < threads; i++) {
 		world->order[i] = i;
-		world->now[i] = (struct slot_now){.live = true, .record = {.pid = getpid(), .tid = (pid_t)(TID + i)}};
+		world->now[i] =
+			(struct slot_now){.live = true, .record = {.pid = getpid(), .tid = (pid_t)(TID + i)}};
 	}
 }
 
-static void waits(struct world *world, unsigned thread, enum proof_kind kind, unsigned owner, int64_t since, int64_t sampled)
+static void waits(struct world *world, unsigned thread, enum proof_kind kind, unsigned owner, int64_t since,
+	int64_t sampled)
 {
 	world->now[thread].proof = (struct slot_proof){.kind = kind,
 		.owner = (pid_t)(TID + owner),
