@@ -38,7 +38,7 @@ enum dependency_kind {
 	DEPENDENCY_DNS,
 	DEPENDENCY_MYSQL,
 	DEPENDENCY_MEMCACHED,
-	DEPENDENCY_PEERS, /* of readiness.failOpen.peers: not in a file's list */
+	DEPENDENCY_PEERS, /* of failOpen.peers: not in a file's list */
 	DEPENDENCY_KINDS
 };
 

@@ -49,7 +49,7 @@ const struct dependency_kind_row dependency_kinds[DEPENDENCY_KINDS] = {
 	[DEPENDENCY_PEERS] = {.name = "peers",
 		.schemes = {{"lifesign", 8081, false}},
 		.many_hosts = true,
-		.asks = "how many siblings have a hard dependency down: by `failOpen.peers` alone"},
+		.asks = "how many siblings have a hard dependency down: by `readiness.failOpen.peers` alone"},
 };
 
 static const char *const classes[] = {"soft", "hard", "info", NULL};

@@ -24,7 +24,7 @@
 #define MFD_NOEXEC_SEAL 8U
 #endif
 
-enum { PROBER_SOCKET = 3, PROBER_BEAT = 4, PROBER_FDS = 5, KILL_MS = 200, MOST_FDS = 65536, HIGH = 64 };
+enum { PROBER_SOCKET = 3, PROBER_BEAT = 4, PROBER_FDS = 5, KILL_MS = 200, MOST_FDS = 65536, HIGH = 64, PROBER_STUCK = 75 };
 
 /* One that lives shorter than this has crashed; the next one waits twice as long. */
 #define QUICK_NS (10 * NS_PER_SECOND)
@@ -271,7 +271,10 @@ bool prober_reaped(struct prober *prober, pid_t pid, int status, bool ending)
 		say_how_it_ended(prober, status);
 	killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !prober->ordered_to_die;
 	prober->quick = now - prober->started < (killed ? QUICK_KILL_NS : QUICK_NS) ? prober->quick + 1 : 0;
-	if (prober->quick <= 1)
+	if (WIFEXITED(status) && WEXITSTATUS(status) == PROBER_STUCK) { /* it has told why, and lived as long as it may */
+		prober->quick = 0;
+		prober->next_start = now + FIRST_WAIT_NS;
+	} else if (prober->quick <= 1)
 		prober->next_start = now; /* once is no crash loop */
 	else
 		wait_longer(prober, now);

@@ -102,7 +102,7 @@ def test_all_hard_ones_down_fails_open_when_asked_for(run, place):
         server.answering = False
         away = {"name": "b", "url": f"tcp://localhost:{free_port()}", "class": "hard"}
         service = Depending(run, place, [server.dependency("a", **{"class": "hard"}), away],
-                            readiness={"failOpen": {"allHardDown": True}})
+                            failOpen={"allHardDown": True})
         service.until("a", "down")
         service.until("b", "down")
         service.until_ready()
@@ -116,7 +116,7 @@ def test_all_hard_ones_down_fails_open_when_asked_for(run, place):
 
 def test_hard_ones_on_one_host_do_not_fail_open(run, place):
     service = Depending(run, place, [refused("a", **{"class": "hard"}), refused("b", **{"class": "hard"})],
-                        readiness={"failOpen": {"allHardDown": True}})
+                        failOpen={"allHardDown": True})
     service.until("b", "down")
     service.until("a", "down")
     holds_for(lambda: not service.ready(), 1)
@@ -354,12 +354,12 @@ def test_siblings_who_fail_as_well_keep_it_ready(run, place):
     """Three replicas that share a database, one of which has another one besides."""
     ports = [free_port() for _ in range(3)]
 
-    def readiness(i):
-        return {"failOpen": {"peers": ",".join(f"127.0.0.1:{port}" for port in ports if port != ports[i]), "peerShare": 0.6}}
+    def others(i):
+        return {"peers": ",".join(f"127.0.0.1:{port}" for port in ports if port != ports[i]), "peerShare": 0.6}
     with Answers() as shared, Answers() as own:
         more = [[], [], [own.dependency("own", **{"class": "hard"})]]
         replicas = [Depending(run, lifesign_place(place, f"r{i}"), [shared.dependency("db", **{"class": "hard"}), *more[i]],
-                              listen=f"127.0.0.1:{ports[i]}", service=f"r{i}", readiness=readiness(i)) for i in range(3)]
+                              listen=f"127.0.0.1:{ports[i]}", service=f"r{i}", failOpen=others(i)) for i in range(3)]
         for one in replicas:
             one.until("peers", "up")
             one.until_ready()
@@ -383,7 +383,7 @@ def test_siblings_who_fail_as_well_keep_it_ready(run, place):
 
 
 def test_siblings_that_do_not_answer_open_nothing(run, place):
-    service = Depending(run, place, [refused("db", **{"class": "hard"})], readiness={"failOpen": {"peers": f"127.0.0.1:{free_port()}"}})
+    service = Depending(run, place, [refused("db", **{"class": "hard"})], failOpen={"peers": f"127.0.0.1:{free_port()}"})
     service.until("db", "down")
     assert service.until("peers", "down")["class"] == "info"
     holds_for(lambda: not service.ready(), 1)

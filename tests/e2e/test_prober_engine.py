@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The prober as a process: one deadline for all, never two questions at once, and nobody who notices when it dies."""
 import contextlib
-import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import time
 
 from depending import PROBER, Answers, Depending, with_prober
 from kinds import Faulty, Server, black_hole, garbage, silent
-from lifesign import BIN, accepts, free_port, holds_for, wait_until
+from lifesign import SOURCE, accepts, free_port, holds_for, wait_until
 
 SERVERS = {"kind": "tcp", "expect": "x"}
 
@@ -316,3 +317,35 @@ def test_a_file_that_became_wrong_changes_nothing(run, place):
         wait_until(lambda: server.asked > asked, 15, service.said)
 
 
+
+
+STUCK = """
+#include "probe/kind.h"
+#include <string.h>
+#include <unistd.h>
+static int begin(const struct dependency *of, void **state, char *why, size_t bytes)
+{ (void)why; (void)bytes; *state = (void *)of; return 0; }
+static void ask(void *state, struct attempt *attempt)
+{ const struct dependency *of = state; (void)attempt; while (!strcmp(of->name, "stuck")) pause(); }
+static void end(void *state) { (void)state; }
+const struct probe_kind probe_kind = {.name = "tcp", .open = begin, .ask = ask, .close = end};
+"""
+
+
+def test_what_is_stuck_in_a_library_makes_the_prober_begin_anew(run, place):
+    """A kind that never comes back and holds nothing that could be shut down, beside one that is well."""
+    program = with_prober(place, "")
+    shutil.copy(PROBER, place.file("copy/bin/lifesign-prober"))
+    os.chmod(place.file("copy/bin/lifesign-prober"), 0o755)
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", f"-I{SOURCE}/agent", f"-I{SOURCE}/include", "-o",
+                    place.file("copy/lib/lifesign/probe_tcp.so"), place.file("stuck.c", STUCK)], check=True, timeout=60)
+    service = Depending(run, place, [{"name": "stuck", "url": "tcp://h:1"}, {"name": "well", "url": "tcp://h:1", "class": "hard"}],
+                        program=program, readiness={"periodSeconds": 0.5, "timeoutSeconds": 0.3})
+    service.until("stuck", "down", "timeout")
+    service.until("well", "up")
+    pid = service.prober()
+    wait_until(lambda: "stuck has not come back for" in service.run.err(), 20, service.said)
+    service.until_prober(other_than=pid, seconds=30)
+    assert service.ready() and service.of("stuck")["status"] == "down" and service.of("well")["status"] == "up"
+    failures = service.of("stuck")["consecutive_failures"]
+    wait_until(lambda: service.of("stuck")["consecutive_failures"] > failures, 30, service.said)
