@@ -1,4 +1,4 @@
-# ctest: serial timeout=300
+# ctest: serial timeout=600
 # SPDX-License-Identifier: Apache-2.0
 """200 random programs of locks, really run, whose outcome is known: dead exactly those with a cycle, stuck exactly who is on a way into one."""
 import os
