@@ -35,7 +35,7 @@ struct dependencies {
 	int64_t work;  /* the sum of values of `work: true` */
 	bool work_known, work_falls;
 	bool heard;    /* a result came that is not yet shown */
-	bool said_garbage, said_soft;
+	bool said_garbage, said_soft, said_no_plan;
 	uint64_t garbage;     /* messages that were none */
 	unsigned generation;  /* another value: an answer may have changed */
 };

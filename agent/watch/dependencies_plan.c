@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,13 +36,27 @@ static bool write_all(int fd, const void *bytes, size_t count)
 	return true;
 }
 
+/* `ulimit -f` counts for shared memory, too, and is meant for COMMAND's files. */
+static void lift_file_limit(void)
+{
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+	(void)signal(SIGXFSZ, SIG_IGN); /* then what does not fit is an error */
+	if (setrlimit(RLIMIT_FSIZE, &limit) == 0 || getrlimit(RLIMIT_FSIZE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_FSIZE, &limit); /* as far as it goes */
+}
+
 /* A memfd: secrets may stand in it, and nobody else gets it. -1: no memory. */
 static int make_plan(const struct dependencies *dependencies)
 {
 	struct probe_plan plan = {.version = PROBE_PLAN_VERSION, .period_ns = dependencies->period_ns,
 		.timeout_ns = dependencies->timeout_ns};
-	int fd = memfd_create("lifesign-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	int fd;
 
+	lift_file_limit();
+	fd = memfd_create("lifesign-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("lifesign-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING); /* Linux before 6.3 */
 	if (fd < 0)
@@ -54,6 +70,13 @@ static int make_plan(const struct dependencies *dependencies)
 	return -1;
 }
 
+static void say_no_plan(struct dependencies *dependencies)
+{
+	if (!dependencies->said_no_plan)
+		log_event(LOG_LEVEL_ERROR, "prober", "no memory to tell the prober what to ask: dependencies stay as they are");
+	dependencies->said_no_plan = true;
+}
+
 void plan_send(struct dependencies *dependencies)
 {
 	struct probe_request request = {.version = PROBE_WIRE_VERSION, .kind = PROBE_TAKE};
@@ -65,8 +88,10 @@ void plan_send(struct dependencies *dependencies)
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	int fd = dependencies->set ? make_plan(dependencies) : -1;
 
-	if (fd < 0)
+	if (fd < 0) {
+		say_no_plan(dependencies);
 		return;
+	}
 	request.epoch = dependencies->set->epoch;
 	control.header.cmsg_level = SOL_SOCKET;
 	control.header.cmsg_type = SCM_RIGHTS;

@@ -246,6 +246,14 @@ def test_the_prober_is_no_part_of_the_service_and_has_nothing_of_others(run, pla
             assert "liblifesign" not in f.read()
 
 
+def test_a_small_limit_of_files_is_for_the_service(run, place):
+    """`ulimit -S -f 1` with a plan of more than that."""
+    with Answers() as server:
+        service = Depending(run, place, [server.dependency(f"d{i}") for i in range(4)], wrap=["/bin/sh", "-c", 'ulimit -S -f 1; exec "$@"', "sh"])
+        service.until("d3", "up")
+        assert service.status()["agent"]["restarts"] == 0
+
+
 def test_the_prober_ends_with_the_supervisor(run, place):
     with Answers() as server:
         service = Depending(run, place, [server.dependency("db")])
