@@ -89,10 +89,25 @@ static void the_weakest_place_is_forgotten(void **state)
 	assert_true(home_is_at(&home, op_named("epoll_wait"), 7));
 }
 
+/* puma under load: its loop is at its runtime's lock most of the time, and then nobody comes for minutes. */
+static void where_clients_come_in_stays_home_however_often_it_is_seen_elsewhere(void **state)
+{
+	struct home home = {0};
+
+	(void)state;
+	note(&home, "select", 7, HOME_RETURNS + 1);
+	note(&home, "pthread_cond_wait", 8, 1000);
+	for (uint64_t caller = 20; caller < 30; caller++)
+		note(&home, "pthread_cond_timedwait", caller, 1000);
+	assert_true(home_is_at(&home, op_named("select"), 7));
+	assert_true(home_is_at(&home, op_named("pthread_cond_timedwait"), 29));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(home_at_once),
+		cmocka_unit_test(where_clients_come_in_stays_home_however_often_it_is_seen_elsewhere),
 		cmocka_unit_test(locks_need_three_returns),
 		cmocka_unit_test(another_caller_is_another_place),
 		cmocka_unit_test(a_proven_home_outweighs_a_first_wait),
