@@ -72,6 +72,7 @@ class Watcher(threading.Thread):
         self.counts, self.wrong, self.polls, self.silent, self.seen = collections.Counter(), [], 0, 0, set()
         self.began = time.monotonic()
         self.ready_once = self.known = False
+        self.unknown = 0  # looks at which the agent had not run for too long
         self.start()
 
     def run(self):
@@ -96,8 +97,7 @@ class Watcher(threading.Thread):
         self.known |= live.headers["Lifesign-Verdict"] == "alive"
         if live.status != 200 or live.headers["Lifesign-Verdict"] == "dead":
             self.note("dead", live.text, status)
-        elif live.headers["Lifesign-Verdict"] == "unknown" and self.known and not self.scene.deaf:
-            self.note("unknown", live.text, status)
+        self.unknown += self.known and live.headers["Lifesign-Verdict"] == "unknown"
         if ready.status != 200 and not self.allowed(failing(ready.text)):
             self.note("not ready", ready.text, status)
         self.look_at_events(status)
@@ -206,6 +206,7 @@ class Played:
         assert not self.error, f"{self.scene.name}: {self.error}\n{self.summary()}\n{self.log}"
         assert not self.watcher.wrong, f"{self.summary()}\n{self.evidence()}\n{self.log}"
         assert self.watcher.polls > 0
+        assert self.scene.unseen or 2 * self.watcher.unknown < self.watcher.polls, f"{self.summary()}: its agent hardly ran"
         missing = self.scene.shows - self.watcher.seen
         assert not missing, f"{self.summary()}: never showed {missing}"
 

@@ -88,14 +88,14 @@ def small_share(stage):
         group.put("cpu.max", "5000 100000")
     group.take(everybody(stage))
     stage.plain("/usr/bin/nice", "/usr/bin/wrk", "-t", 1, "-c", 20, "-d", 100000, f"http://{LOCAL}:{stage.port}/")
-    stage.until(lambda: throttled(group))
+    stage.until(lambda: throttled(group), 100)  # others may leave it less than that
     yield
     group.put("cpu.cfs_quota_us" if group.first else "cpu.max", -1 if group.first else "max")
 
 
 def throttled(group):
     with open(f"{group.path}/cpu.stat", encoding="ascii") as f:
-        return int(dict(line.split() for line in f)["nr_throttled"]) > 10
+        return int(dict(line.split() for line in f)["nr_throttled"]) > 0
 
 
 def frozen(controller, inner=""):

@@ -1,4 +1,4 @@
-# ctest: timeout=300
+# ctest: timeout=600
 # SPDX-License-Identifier: Apache-2.0
 """Programs of four languages that compute, wait, collect, fork or are debugged are not dead, and not ready only for cause."""
 import pytest

@@ -1,4 +1,4 @@
-# ctest: timeout=300
+# ctest: timeout=600
 # SPDX-License-Identifier: Apache-2.0
 """Services that the machine, its operator or his tools hold up are not dead, and not ready only for cause."""
 import pytest

@@ -1,4 +1,4 @@
-# ctest: timeout=300
+# ctest: timeout=600
 # SPDX-License-Identifier: Apache-2.0
 """Web servers, proxies and name servers that are idle, busy, full or waiting are not dead, and not ready only for cause."""
 import pytest

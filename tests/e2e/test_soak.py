@@ -109,6 +109,7 @@ def test_its_agent_does_not_grow(soaked, name):
     samples = _samples[name]
     warm = samples[len(samples) // 4:]
     assert len({s[2] for s in samples}) == 1, "it was replaced"
-    assert warm[-1][5] <= warm[0][5] + 512 and warm[-1][5] <= MOST_KB, row(name)
+    # who comes under suspicion for the first time costs some tables, once
+    assert warm[-1][5] <= warm[0][5] + 1024 and warm[-1][5] <= MOST_KB, row(name)
     assert warm[-1][6] <= warm[0][6] + 2, row(name)
     assert _loads[name][0] > 0, "nothing was ever asked of it"
