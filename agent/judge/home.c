@@ -80,6 +80,18 @@ void home_note_wait(struct home *home, uint32_t op, uint64_t caller, bool return
 		site->returns++;
 }
 
+void home_prove(struct home *home, uint32_t op, uint64_t caller)
+{
+	struct home_site *site = find_site(home, op, caller);
+
+	if (!site) {
+		site = weakest_site(home);
+		*site = (struct home_site){.op = op, .caller = caller};
+	}
+	if (site->returns < HOME_RETURNS)
+		site->returns = HOME_RETURNS;
+}
+
 bool home_is_at(const struct home *home, uint32_t op, uint64_t caller)
 {
 	const struct home_site *site = find_site(home, op, caller);

@@ -26,6 +26,9 @@ struct home {
 /* The thread was found waiting at this site at a sample; `returned`: it has moved since the last time. */
 void home_note_wait(struct home *home, uint32_t op, uint64_t caller, bool returned);
 
+/* It stands here for connections to take: that is a home, whether it has come back or not. */
+void home_prove(struct home *home, uint32_t op, uint64_t caller);
+
 /* Is a wait at this site a homecoming? Locks, joins, children and files need HOME_RETURNS returns; waits for
  * events, connections, wake-ups, signals and time are home at once, until another site has proven itself. */
 bool home_is_at(const struct home *home, uint32_t op, uint64_t caller);

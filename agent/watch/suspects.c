@@ -98,11 +98,22 @@ static bool serving_is_due(const struct slot_now *slot, uint32_t op, int64_t now
 	return serving_is_possible(op) && !slot->accepts && is_due(slot->serves_read, slot->serves ? SERVES_LATER_NS : SERVES_EVERY_NS, now);
 }
 
-/* Once found it stays: a set is read while its loop waits there, and half of it may be away at that moment. */
-static void look_serving(struct slot_now *slot, const struct process_row *row, struct listeners *listeners, int64_t now)
+/* Once found it stays: a set is read while its loop waits there, and half of it may be away at that moment. Who passes
+ * through accept may be a loop or stand there at rest: that is told when it rests. */
+static void look_serving(struct slot_now *slot, struct notebook_track *track, const struct process_row *row,
+	struct listeners *listeners, int64_t now)
 {
-	enum serving serving = serving_look(row, &slot->record, listeners, now);
+	uint32_t op = (uint32_t)(track->call & CALL_OP_MASK);
+	enum serving serving;
 
+	if (slot->moved && call_info(op)->class == CLASS_ACCEPT)
+		return;
+	serving = serving_look(row, &slot->record, listeners, now);
+	if (serving == SERVES_ACCEPTS && !slot->moved) {
+		notebook_track_open(track);
+		home_prove(&track->home, op, track->caller);
+		notebook_track_close(track);
+	}
 	slot->serves |= serving != SERVES_NOT;
 	slot->accepts |= serving == SERVES_ACCEPTS;
 	slot->serves_read = now;
@@ -134,7 +145,7 @@ static void look_at(struct slots *slots, uint32_t index, const struct tree *tree
 		slot->waits_read = now;
 	}
 	if (serving_is_due(slot, look.op, now) && !row->unseen && left->servings && left->servings--)
-		look_serving(slot, row, listeners, now);
+		look_serving(slot, track, row, listeners, now);
 	look = look_of(slots, index, row);
 	slot->state = thread_judge_state(&look);
 	note_role(slots, index, thread_judge_role(&look, (enum thread_role)track->role));

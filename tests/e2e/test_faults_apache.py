@@ -20,11 +20,12 @@ def with_lines(service, modules, lines, start="ServerRoot"):
 
 @fault
 def test_fault_17_every_process_waits_for_its_own_program(scene):
+    """With the first requests that they ever had."""
     service = services_web.apache_prefork(scene.place)
     program = scene.place.file("cgi/sleeps", "#!/bin/sh\nexec sleep 3600\n", 0o755)
     with_lines(service, ["alias", "cgi"], f'ScriptAlias /cgi {program}\n<Directory {scene.place.path}/cgi>\nRequire all granted\n'
                                           "Options +ExecCGI\n</Directory>")
-    scene.start(service, used=40)
+    scene.start(service)
     scene.inject("sleep 3600 in 4 of 4", lambda: scene.also(Clients(service.port, 10, get("/cgi"))))
     scene.unready("pool_exhausted", 40)
     scene.stays(6, "dead")

@@ -77,6 +77,22 @@ static void a_proven_home_outweighs_a_first_wait(void **state)
 	assert_true(home_is_at(&home, op_named("epoll_wait"), 7));
 }
 
+/* The first request may be the one that never ends. */
+static void who_stood_where_connections_come_in_is_at_home_there(void **state)
+{
+	struct home home = {0};
+
+	(void)state;
+	note(&home, "accept4", 7, 0);
+	note(&home, "poll", 20, 1);
+	assert_true(home_is_at(&home, op_named("poll"), 20));
+	home_prove(&home, op_named("accept4"), 7);
+	assert_false(home_is_at(&home, op_named("poll"), 20));
+	assert_true(home_is_at(&home, op_named("accept4"), 7));
+	note(&home, "poll", 20, HOME_RETURNS + 1);
+	assert_true(home_is_at(&home, op_named("poll"), 20));
+}
+
 /* However many other places it visits, the proven one stays. */
 static void the_weakest_place_is_forgotten(void **state)
 {
@@ -111,6 +127,7 @@ int main(void)
 		cmocka_unit_test(locks_need_three_returns),
 		cmocka_unit_test(another_caller_is_another_place),
 		cmocka_unit_test(a_proven_home_outweighs_a_first_wait),
+		cmocka_unit_test(who_stood_where_connections_come_in_is_at_home_there),
 		cmocka_unit_test(the_weakest_place_is_forgotten),
 	};
 
