@@ -93,6 +93,14 @@ void census_set_same(pid_t pid, uint64_t start_ns, int32_t owner)
 		row->owner = owner;
 }
 
+void census_set_young(pid_t parent, const char *name, uint64_t since_ns, int32_t owner)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (rows[i].parent == parent && rows[i].start_ns >= since_ns && strncmp(rows[i].name, name, strlen(name)) == 0)
+			rows[i].owner = owner;
+	}
+}
+
 void census_set_children(pid_t parent, int32_t owner)
 {
 	for (unsigned i = 0; i < count; i++) {

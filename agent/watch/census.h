@@ -30,6 +30,9 @@ void census_set(pid_t pid, int32_t owner);
 /* The same if it is still the process that began then. */
 void census_set_same(pid_t pid, uint64_t start_ns, int32_t owner);
 
+/* The same for those children of `parent` that began after `since_ns` and whose name begins so. */
+void census_set_young(pid_t parent, const char *name, uint64_t since_ns, int32_t owner);
+
 /* The same for each child of `parent` that was not set before; `parent` itself stays as it is. */
 void census_set_children(pid_t parent, int32_t owner);
 

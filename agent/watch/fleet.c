@@ -19,6 +19,9 @@ enum { CENSUS_REST = 20 };
 
 #define ROOT_EVERY_NS NS_PER_SECOND
 
+/* A helper of the supervisor's (prober, onDead command before its exec) is seen before the news of it are here. */
+#define HELPER_YOUNG_NS NS_PER_SECOND
+
 static bool make_room(struct fleet *fleet)
 {
 	unsigned room = fleet->room ? fleet->room * 2 : 4;
@@ -185,6 +188,7 @@ static void own_children(const struct fleet *fleet)
 		census_set(service->news.prober_pid, CENSUS_NOBODY);
 	if (service->news.on_dead_pid)
 		census_set(service->news.on_dead_pid, CENSUS_NOBODY);
+	census_set_young(fleet->common.setup->supervisor, "lifesign", (uint64_t)(clock_boot_ns() - HELPER_YOUNG_NS), CENSUS_NOBODY);
 	census_set_children(fleet->common.setup->supervisor, 0);
 }
 

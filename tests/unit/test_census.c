@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "watch/census.h"
+#include "watch/procfs.h"
 #include "watch/tree.h"
 
 /* A child and a grandchild that wait to be killed. */
@@ -53,6 +54,27 @@ static bool is_owned(int32_t owner, pid_t pid)
 			return true;
 	}
 	return false;
+}
+
+static void young_children_of_a_name_are_set_apart(void **state)
+{
+	struct family *family = *state;
+	char name[16];
+
+	assert_int_equal(proc_thread_name(getpid(), getpid(), name), 0);
+	name[3] = '\0';
+	assert_int_equal(census_take(), 0);
+	census_set_young(getpid(), name, 0, CENSUS_NOBODY);
+	census_set_children(getpid(), 0);
+	census_spread(1);
+	assert_false(is_owned(0, family->child));
+	assert_int_equal(census_take(), 0);
+	census_set_young(getpid(), name, UINT64_MAX, CENSUS_NOBODY); /* none is so young */
+	census_set_young(getpid(), "another", 0, CENSUS_NOBODY);
+	census_set_children(getpid(), 0);
+	census_spread(1);
+	assert_true(is_owned(0, family->child));
+	assert_true(is_owned(0, family->grandchild));
 }
 
 static void descendants_belong_to_the_owner_of_the_nearest_ancestor(void **state)
@@ -115,6 +137,7 @@ static void the_tree_follows_the_census(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(young_children_of_a_name_are_set_apart, raise_family, end_family),
 		cmocka_unit_test_setup_teardown(descendants_belong_to_the_owner_of_the_nearest_ancestor, raise_family, end_family),
 		cmocka_unit_test_setup_teardown(a_branch_may_be_cut_off, raise_family, end_family),
 		cmocka_unit_test_setup_teardown(a_branch_may_have_its_own_owner, raise_family, end_family),
