@@ -261,7 +261,7 @@ def test_a_file_is_suggested_from_what_is_open(place, plain):
     port, own = free_port(), free_port()
     Server(plain, ["/usr/bin/redis-server", "--port", port, "--save", "", "--dir", place.directory("redis")], lambda: accepts(port))
     script = ("import socket,time\n"
-              f"l=socket.create_server(('127.0.0.1',{own}))\nc=socket.create_connection(('127.0.0.1',{port}))\n"
+              f"c=socket.create_connection(('127.0.0.1',{port}))\nl=socket.create_server(('127.0.0.1',{own}))\n"
               "l.accept()[0].sendall(b'x')\nl.accept()\n")
     client = plain(["/usr/bin/python3", "-c", script])
     wait_until(lambda: accepts(own), 10, client.said)
