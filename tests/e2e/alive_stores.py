@@ -9,7 +9,7 @@ import services
 import services_more
 from alive import Scene, Silent
 from faults_inject import Clients, Disk
-from lifesign import clean_environment, free_port
+from lifesign import accepts, clean_environment, free_port, wait_until
 from services_more import LOCAL, exchange, once, tool
 
 
@@ -63,15 +63,8 @@ def make_dump(path):
     port = free_port()
     with subprocess.Popen(["/usr/bin/redis-server", "--port", str(port), "--bind", LOCAL, "--dir", path, "--save", "", "--rdbcompression",
                            "no", "--enable-debug-command", "yes"], env=clean_environment(), stdout=subprocess.DEVNULL) as server:
-        for _ in range(200):
-            try:
-                services._redis_say(port, b"DEBUG", b"POPULATE", b"200000", b"key", b"200")
-                break
-            except OSError:
-                try:
-                    server.wait(0.05)
-                except subprocess.TimeoutExpired:
-                    pass
+        wait_until(lambda: accepts(port), 60, "redis-server never began")
+        services._redis_say(port, b"DEBUG", b"POPULATE", b"200000", b"key", b"200")
         services._redis_say(port, b"SAVE")
         server.terminate()
 
