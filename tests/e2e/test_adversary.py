@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs written to fool the judge: some look dead and are not, and must never be called so; some are stuck for good
 and look alive, and must be found. What they do is in support/adversary_*.c."""
+import contextlib
 import os
 import socket
 
@@ -20,7 +21,7 @@ def program(kind, name, *word):
 
     def load(requests):
         for _ in range(requests):
-            with socket.create_connection((LOCAL, port), 5) as link:
+            with socket.create_connection((LOCAL, port), 5) as link, contextlib.suppress(ConnectionError):  # some answer before they are asked
                 link.settimeout(10)
                 link.sendall(LINE)
                 link.recv(16)
@@ -45,7 +46,7 @@ def looks_well(scene, name, *word, seconds=8, **rest):
     run = begin(scene, name, *word, **rest)
     scene.inject(name)
     for _ in range(seconds):
-        clients(scene, 2).close()
+        clients(scene, 2, b"").close()
         scene.stays(1, "dead", "not ready")
     scene.well(name, 1)
     return run
@@ -66,7 +67,7 @@ def test_alive_a_loop_that_naps_a_hundred_times_longer_than_usual(scene):
     begin(scene, "naps")
     scene.inject("naps")
     for _ in range(60):
-        clients(scene).close()
+        clients(scene, 1, b"").close()
         scene.stays(0.2, "dead")
     scene.recovers()
 
