@@ -220,8 +220,9 @@ def at_once(request):
 def table(request):
     """fault | verdict | code | seconds, at the end."""
     yield
-    report = request.config.pluginmanager.getplugin("terminalreporter")
-    report.write_line("")
-    for name, verdict, code, seconds in sorted(_table):
-        report.write_line(f"{name[:90]:90} | {verdict:9} | {code:15} | {seconds:6.2f}")
+    plugins = request.config.pluginmanager
+    with plugins.getplugin("capturemanager").global_and_fixture_disabled():
+        print()
+        for name, verdict, code, seconds in sorted(_table):
+            print(f"{name[:90]:90} | {verdict:9} | {code:15} | {seconds:6.2f}")
     _table.clear()
