@@ -1,4 +1,4 @@
-# ctest: timeout=240
+# ctest: serial timeout=240
 # SPDX-License-Identifier: Apache-2.0
 """Who belongs to which service of an agent: restarts within milliseconds, containers that number alike, claims that lie."""
 import os
