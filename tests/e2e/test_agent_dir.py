@@ -280,7 +280,7 @@ def test_fifty_at_once_all_join(agent):
     def covered():
         rows = {name: agent.status(name)["processes"] for name in agent.names()}
         return {name for name, found in rows.items() if found and (found[0]["pid"], found[0]["coverage"]) == (many[name].pid, "shim")}
-    wait_until(lambda: len(covered()) >= 47, 15, agent.said)
+    wait_until(lambda: len(covered()) >= 47, 15, lambda: (sorted(set(many) - covered()), agent.said()))
 
 
 def test_hup_and_a_changed_file_are_taken_over(place):
