@@ -116,6 +116,8 @@ def check_exposition(demo, path, names):
             owners = {s.labels.get("app") for s in family.samples}
             if OF_AGENT.match(family.name):
                 assert owners <= ({None} if family.name.startswith("process_") else {"demo"}), family.name
+            elif family.name.startswith("lifesign_dependency_"):
+                assert not owners, family.name  # none of these has any
             elif family.name != "lifesign_reason_held":
                 assert owners == names, family.name
     return text.text
