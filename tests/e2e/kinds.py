@@ -283,6 +283,15 @@ class Server:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.running.process.wait(10)
+        wait_until(self._all_are_gone, 10, lambda: f"left: {self.running.left()}")
+
+    def _all_are_gone(self):
+        """Also who was forked while the others were killed: postgres does not begin while one of them lives."""
+        left = self.running.left()
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not left
 
     def restart(self):
         self.kill()

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "supervise/segment.h"
 #include "watch/census.h"
+#include "watch/dependencies.h"
 #include "watch/service.h"
 
 enum { SLOTS = 64, STEP_BYTES = 11, STEPS = 400, REFRESHES = 2, RESTARTS = 3 };
@@ -24,6 +25,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct service service;
+static struct dependencies nobody; /* no dependencies are configured */
 static struct service_common common;
 static struct segment segment;
 static struct segment_header whole; /* the header as the supervisor wrote it */
@@ -232,7 +234,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	whole = *segment.header;
 	setup = (struct child_setup){.segment_fd = segment.fd, .notebook_fd = notebook_create(SLOTS), .supervisor = getpid()};
 	setup.settings.liveness.sample_seconds = 0.1;
-	common = (struct service_common){.setup = &setup, .settings = setup.settings};
+	common = (struct service_common){.setup = &setup, .settings = setup.settings, .dependencies = &nobody};
 	notebook = mmap(NULL, notebook_bytes(SLOTS), PROT_READ | PROT_WRITE, MAP_SHARED, setup.notebook_fd, 0);
 	check(setup.notebook_fd >= 0 && notebook != MAP_FAILED);
 	return 0;
