@@ -142,6 +142,9 @@ static void waits_for_a_child(int fd)
 	(void)fd;
 	if (fork() == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)close(STDOUT_FILENO); /* nobody waits for the end of its output … */
+		(void)close(STDERR_FILENO);
+		(void)alarm(60); /* … should its parent have been killed before it asked to be told */
 		(void)pause();
 		_exit(0);
 	}
