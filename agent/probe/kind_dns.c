@@ -27,6 +27,7 @@ enum {
 
 struct question {
 	bool done, found; /* answered; `expect` is among the addresses */
+	bool refused;     /* a packet came back: c-ares forgets it when a later or an earlier try was late */
 	int status;       /* of c-ares */
 	unsigned count;   /* of addresses */
 	int family;
@@ -118,8 +119,16 @@ static ares_channel make_channel(struct attempt *attempt)
 	return NULL;
 }
 
-/* One turn: waits for a socket, for c-ares' own timer, or for the end of the time. */
-static void turn(ares_channel channel, int left)
+/* c-ares runs its timers too, after what it read: it takes one socket at a time. */
+static void read_socket(ares_channel channel, const struct pollfd *fd)
+{
+	ares_process_fd(channel, fd->revents & ~POLLOUT ? fd->fd : ARES_SOCKET_BAD,
+		fd->revents & POLLOUT ? fd->fd : ARES_SOCKET_BAD);
+}
+
+/* One turn: waits for a socket, for c-ares' own timer, or for the end of the time. What has come is read before
+ * the timers run: on a machine that stood still both are due, and the answer is the better one. */
+static void turn(ares_channel channel, int left, struct question *question)
 {
 	ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
 	struct pollfd fds[ARES_GETSOCK_MAXNUM];
@@ -137,11 +146,12 @@ static void turn(ares_channel channel, int left)
 	}
 	wait = ares_timeout(channel, &most, &room);
 	poll(fds, count, (int)(wait->tv_sec * 1000 + (wait->tv_usec + 999) / 1000));
-	ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* timers */
-	for (nfds_t i = 0; i < count; i++)
+	for (nfds_t i = 0; i < count; i++) {
+		question->refused |= (fds[i].revents & POLLERR) != 0;
 		if (fds[i].revents)
-			ares_process_fd(channel, fds[i].revents & ~POLLOUT ? fds[i].fd : ARES_SOCKET_BAD,
-				fds[i].revents & POLLOUT ? fds[i].fd : ARES_SOCKET_BAD);
+			read_socket(channel, &fds[i]);
+	}
+	ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* timers */
 }
 
 static void ask_for(struct attempt *attempt, ares_channel channel, int family, struct question *question)
@@ -152,8 +162,11 @@ static void ask_for(struct attempt *attempt, ares_channel channel, int family, s
 	ares_query(channel, attempt->of->ask, ns_c_in, family == AF_INET6 ? ns_t_aaaa : ns_t_a, take_answer,
 		question);
 	while (!question->done && (left = attempt_left_ms(attempt)) > 0)
-		turn(channel, left);
+		turn(channel, left, question);
 	ares_cancel(channel); /* nothing more is told to `question` */
+	if (question->refused && attempt->of->at.host[0] &&
+		(question->status == ARES_ETIMEOUT || question->status == ARES_ECANCELLED))
+		question->status = ARES_ECONNREFUSED;
 }
 
 static void judge_status(struct attempt *attempt, int status)

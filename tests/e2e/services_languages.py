@@ -79,7 +79,7 @@ def gunicorn(place):
 
 PUMA = ["{} puma_srv loop idle select {}", "{} puma_srv_tp_*|thread_pool.rb* worker idle pthread_cond_wait {}-8",
         "{} puma_reactor worker|loop idle epoll_wait {}",
-        "{} puma_* worker idle pthread_cond_timedwait|pthread_cond_wait|ppoll {}+"]
+        "{} puma_* worker|loop idle pthread_cond_timedwait|pthread_cond_wait|ppoll {}+"]
 
 
 def _puma(place, rest, *options):

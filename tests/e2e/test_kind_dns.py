@@ -59,6 +59,10 @@ def test_every_fault_has_its_name_within_the_budget(place):
         with Udp(lambda q: reply(q, 3) if len(server.questions) > 1 else None) as server:
             return ask(place, dependency(server.port), timeout=2)
 
+    def dead_after_silence():
+        with Udp(lambda q: server.socket.close()) as server:
+            return ask(place, dependency(server.port), timeout=1)
+
     def truncated():
         with black_hole() as port, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.bind(("127.0.0.1", port))
@@ -71,7 +75,7 @@ def test_every_fault_has_its_name_within_the_budget(place):
         "not_ready SERVFAIL": faulty(lambda q: reply(q, 2)), "auth_failed REFUSED": faulty(lambda q: reply(q, 5)),
         "dns_nxdomain": faulty(lambda q: reply(q, 3)), "dns_nxdomain no address": faulty(lambda q: reply(q, 0)),
         "protocol_error": faulty(lambda q: reply(q, 1)), "protocol_error cut": faulty(lambda q: q[:2] + b"\x80\0\0\1\0\1\0\0\0\0\xff"),
-        "dns_nxdomain a packet was lost": lost_once,
+        "dns_nxdomain a packet was lost": lost_once, "refused after a silence": dead_after_silence,
     })
     assert [(name, result) for name, result in seen.items() if result.said() != name.split()[0]
             and name != "protocol_error cut"] == []
