@@ -124,6 +124,7 @@ class Cascade:
 
     needs = [("/usr/bin/redis-server", "redis-server"), (os.path.join(SUPPORT, "small_service"), "the tests' programs")]
     REPLICAS, SECONDS = 50, 20
+    SIBLINGS = 15  # of whom each asks: as many as the key's list holds
 
     def __init__(self, name, words, fail_open):
         self.name, self.words, self.fail_open = f"cascade:{name}", words, fail_open
@@ -132,23 +133,23 @@ class Cascade:
         place = Place()
         try:
             with contextlib.ExitStack() as stack:
-                return self.play(stack, place, self.words, self.fail_open)
+                return self.play(stack, place, self.words)
         finally:
             place.remove()
 
-    def config(self, place, db, ports, fail_open):
+    def config(self, place, db, ports, own):
         content = {"startup": {"port": "none"}, "readiness": {"periodSeconds": 2, "timeoutSeconds": 1, "fastSeconds": 0.5},
                    "dependencies": [{"name": "db", "kind": "redis", "url": f"redis://127.0.0.1:{db}/", "class": "hard"}]}
-        if fail_open:
-            content["readiness"]["failOpen"] = {"peers": ",".join(f"127.0.0.1:{port}" for port in ports), **fail_open}
-        return place.file("c.yaml", json.dumps(content))
+        if self.fail_open:
+            siblings = [ports[(own + 1 + i) % len(ports)] for i in range(self.SIBLINGS)]
+            content["readiness"]["failOpen"] = {"peers": ",".join(f"127.0.0.1:{port}" for port in siblings), **self.fail_open}
+        return place.file(f"c{own}.yaml", json.dumps(content))
 
-    def play(self, stack, place, words, fail_open):
+    def play(self, stack, place, words):
         db, ports = free_port(), [free_port() for _ in range(self.REPLICAS)]
         redis = start_plain(stack, ["/usr/bin/redis-server", "--port", db, "--save", ""], db, place)
-        config = self.config(place, db, ports, fail_open)
-        runs = [start_run(stack, [os.path.join(SUPPORT, "small_service")], ["--config", config], listen=f"127.0.0.1:{port}", up=0, place=place)
-                for port in ports]
+        runs = [start_run(stack, [os.path.join(SUPPORT, "small_service")], ["--config", self.config(place, db, ports, own)],
+                          listen=f"127.0.0.1:{port}", up=0, place=place) for own, port in enumerate(ports)]
         wait_until(lambda: self.share(ports) == 1, 120, lambda: f"{self.share(ports):.2f} are ready; {runs[0].said()}")
         redis.process.kill()
         killed, line, dead = time.monotonic(), [], 0
