@@ -83,7 +83,7 @@ int config_down(const char *path, const char *names)
 	if (set && states && standing) {
 		struct dependency_limits limits = {.failure_threshold = 1, .success_threshold = 1, .stale_ns = INT64_MAX,
 			.all_hard_down = settings.readiness.all_hard_down, .peers_failing = -1};
-		struct dependency_frame frame = {set, states, &limits, 2};
+		struct dependency_frame frame = {set, states, &limits, 2, false};
 
 		begin(states, count);
 		if (take_down(set, states, names)) {

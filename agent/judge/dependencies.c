@@ -160,6 +160,21 @@ static bool fails_open(const struct dependency_frame *frame, const struct depend
 	return limits->peer_share > 0 && limits->peers_failing >= limits->peer_share;
 }
 
+/* All replicas of a service see their database die within moments of each other. Without this the first ones would
+ * leave before the others can tell that it is down for them, too. */
+static bool awaits_peers(const struct dependency_frame *frame, int64_t fell)
+{
+	const struct dependency_limits *limits = frame->limits;
+
+	return frame->open && limits->peer_share > 0 && limits->peers_failing >= 0 && limits->peers_began < fell &&
+	       frame->now - fell < limits->peers_wait_ns;
+}
+
+bool dependencies_open(const struct dependency_summary *summary)
+{
+	return !summary->gates || summary->fail_open || summary->asking;
+}
+
 void dependencies_judge(
 	const struct dependency_frame *frame, struct dependency_standing *out, struct dependency_summary *summary)
 {
@@ -175,6 +190,7 @@ void dependencies_judge(
 			summary->since = out[i].since;
 	}
 	summary->fail_open = summary->gates && fails_open(frame, out);
+	summary->asking = summary->gates && !summary->fail_open && awaits_peers(frame, summary->since);
 }
 
 static void add(struct reason_list *list, struct reason reason)
@@ -193,7 +209,7 @@ void dependencies_tell(const struct dependency_set *set, const struct dependency
 			if (gating ? !standing[i].gates : !standing[i].minor)
 				continue;
 			add(&out->ready, (struct reason){.code = REASON_DEPENDENCY_DOWN,
-				.minor = !gating || summary->fail_open,
+				.minor = !gating || dependencies_open(summary),
 				.since = standing[i].since,
 				.dependency = i + 1});
 			told++;
@@ -201,6 +217,6 @@ void dependencies_tell(const struct dependency_set *set, const struct dependency
 	}
 	if (summary->fail_open)
 		add(&out->ready, (struct reason){.code = REASON_FAIL_OPEN, .minor = true, .since = summary->since});
-	else if (summary->gates)
+	else if (!dependencies_open(summary))
 		out->ready_ok = false;
 }

@@ -18,6 +18,8 @@ struct dependency_limits {
 	bool all_hard_down;  /* failOpen: all hard ones down, two or more on different hosts, is nobody's own fault */
 	double peer_share;   /* … or so many of the siblings fail as well; 0: not asked */
 	double peers_failing; /* share of them, < 0 unknown */
+	int64_t peers_began;   /* when they were asked for that, CLOCK_BOOTTIME ns */
+	int64_t peers_wait_ns; /* so long what falls gates nothing, until they were asked about it */
 };
 
 /* What is kept of one between its results. Zeroes to begin with. */
@@ -54,12 +56,17 @@ struct dependency_frame {
 	const struct dependency_state *states; /* as many as in the set */
 	const struct dependency_limits *limits;
 	int64_t now;
+	bool open; /* nothing of this made the service not ready until now */
 };
 
 struct dependency_summary {
 	bool gates, degraded, fail_open;
+	bool asking;   /* it gates, but the siblings have not yet been asked whether it does so at theirs, too */
 	int64_t since; /* … of the last one that fell, while failing open */
 };
+
+/* Ready, as far as dependencies go. */
+bool dependencies_open(const struct dependency_summary *summary);
 
 void dependencies_judge(
 	const struct dependency_frame *frame, struct dependency_standing *out, struct dependency_summary *summary);

@@ -38,6 +38,35 @@ int dependencies_start(struct dependencies *out, const struct child_setup *setup
 	return out->board ? 0 : -ENOMEM;
 }
 
+/* ---- siblings */
+
+/* Of failOpen.peers: always the last one. -1: none are asked. */
+static int find_peers(const struct dependencies *dependencies)
+{
+	unsigned last = dependencies->set->count - 1;
+
+	return dependencies->set->list[last].kind == DEPENDENCY_PEERS ? (int)last : -1;
+}
+
+/* What fell here falls at theirs within a period: so long they are asked often. */
+static bool peers_matter(const struct dependencies *dependencies, int64_t now)
+{
+	const struct dependency_summary *summary = &dependencies->summary;
+
+	return summary->gates && !summary->fail_open && now - summary->since < 2 * dependencies->period_ns;
+}
+
+/* What share of them has hard dependencies down, too; nothing while nobody knows. */
+static void read_peers(struct dependencies *dependencies, int64_t now)
+{
+	int index = find_peers(dependencies);
+	const struct dependency_state *state = &dependencies->states[index < 0 ? 0 : index];
+	bool known = index >= 0 && state->status == PROBE_UP && state->has_value && now - state->ended <= dependencies->limits.stale_ns;
+
+	dependencies->limits.peers_failing = known ? state->value : -1;
+	dependencies->limits.peers_began = known ? state->began : 0;
+}
+
 /* ---- answers */
 
 static void take_result(struct dependencies *dependencies, const struct probe_result *result, int64_t now)
@@ -60,7 +89,7 @@ static void take_result(struct dependencies *dependencies, const struct probe_re
 	board_count(dependencies, index, result);
 	dependencies->heard = true;
 	board_keep(dependencies, index);
-	if (dependency_disagrees(state)) {
+	if (dependency_disagrees(state) || (dependencies->set->list[index].kind == DEPENDENCY_PEERS && peers_matter(dependencies, now))) {
 		int64_t fast = dependencies->fast_ns > FAST_LEAST_NS ? dependencies->fast_ns : FAST_LEAST_NS;
 
 		plan_ask_again(dependencies, index, result->ended + fast);
@@ -173,38 +202,52 @@ static void follow_work(struct dependencies *dependencies)
 	dependencies->work_falls = was_known && dependencies->work < before;
 }
 
-/* Share of the siblings whose hard dependencies are down, too; -1 while nobody knows. */
-static double peers_failing(const struct dependencies *dependencies, int64_t now)
+static void take_messages(struct dependencies *dependencies, int64_t now)
 {
-	unsigned last = dependencies->set->count - 1;
-	const struct dependency_state *state = &dependencies->states[last];
-	bool known = dependencies->set->list[last].kind == DEPENDENCY_PEERS && state->status == PROBE_UP && state->has_value &&
-		     now - state->ended <= dependencies->limits.stale_ns;
-
-	return known ? state->value : -1;
-}
-
-bool dependencies_tick(struct dependencies *dependencies, int64_t now)
-{
-	struct dependency_summary before = dependencies->summary;
-	struct dependency_frame frame = {dependencies->set, dependencies->states, &dependencies->limits, now};
 	unsigned messages = 0;
-	bool changed;
 
 	while (messages < MESSAGES_A_TICK && dependencies->socket >= 0 && take_message(dependencies, now))
 		messages++;
 	if (dependencies->plan_due && dependencies->socket >= 0)
 		plan_send(dependencies);
+}
+
+static void judge_all(struct dependencies *dependencies, bool open, int64_t now)
+{
+	struct dependency_frame frame = {dependencies->set, dependencies->states, &dependencies->limits, now, open};
+	unsigned count = dependencies->set->count;
+
+	read_peers(dependencies, now);
+	memcpy(dependencies->told, dependencies->standing, count * sizeof(*dependencies->told));
+	memset(dependencies->standing, 0, count * sizeof(*dependencies->standing));
+	dependencies_judge(&frame, dependencies->standing, &dependencies->summary);
+}
+
+/* True when the whole stands otherwise than before. */
+static bool follow_summary(const struct dependencies *dependencies, const struct dependency_summary *before, int64_t now)
+{
+	const struct dependency_summary *summary = &dependencies->summary;
+	int peers = find_peers(dependencies);
+
+	if (summary->fail_open && !before->fail_open)
+		log_event(LOG_LEVEL_WARN, "dependency", "hard dependencies are down, but not by a fault of this service: it stays ready (failOpen)");
+	if (peers >= 0 && !before->gates && peers_matter(dependencies, now))
+		plan_ask_again(dependencies, (unsigned)peers, now);
+	return before->fail_open != summary->fail_open || before->asking != summary->asking;
+}
+
+bool dependencies_tick(struct dependencies *dependencies, int64_t now)
+{
+	struct dependency_summary before = dependencies->summary;
+	bool changed;
+
+	take_messages(dependencies, now);
 	dependencies->summary = (struct dependency_summary){0};
 	if (!dependencies->set)
 		return before.degraded;
-	dependencies->limits.peers_failing = peers_failing(dependencies, now);
-	memcpy(dependencies->told, dependencies->standing, dependencies->set->count * sizeof(*dependencies->told));
-	memset(dependencies->standing, 0, dependencies->set->count * sizeof(*dependencies->standing));
-	dependencies_judge(&frame, dependencies->standing, &dependencies->summary);
-	if (dependencies->summary.fail_open && !before.fail_open)
-		log_event(LOG_LEVEL_WARN, "dependency", "hard dependencies are down, but not by a fault of this service: it stays ready (failOpen)");
-	changed = follow(dependencies) || before.fail_open != dependencies->summary.fail_open;
+	judge_all(dependencies, dependencies_open(&before), now);
+	changed = follow_summary(dependencies, &before, now);
+	changed |= follow(dependencies);
 	if (changed || dependencies->heard)
 		follow_work(dependencies);
 	dependencies->generation += changed || dependencies->heard;
@@ -281,7 +324,7 @@ static void fill_one(const struct dependencies *dependencies, unsigned index, st
 	out->status = standing->status;
 	out->error = standing->error;
 	out->since = standing->since;
-	out->gates = standing->gates && !dependencies->summary.fail_open;
+	out->gates = standing->gates && !dependencies_open(&dependencies->summary);
 	out->has_value = state->has_value;
 	out->value = state->value;
 	out->latency_ns = state->ended ? state->latency_ns : -1;

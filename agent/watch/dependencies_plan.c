@@ -219,7 +219,8 @@ void dependencies_configure(struct dependencies *dependencies, const struct sett
 		.stale_ns = stale > STALE_LEAST_NS ? stale : STALE_LEAST_NS,
 		.all_hard_down = settings->readiness.all_hard_down,
 		.peer_share = settings->readiness.peers[0] ? settings->readiness.peer_share : 0,
-		.peers_failing = -1};
+		.peers_failing = -1,
+		.peers_wait_ns = 2 * timeout + dependencies->fast_ns};
 	if (next != now)
 		take_set(dependencies, next ? set : NULL);
 	say_what_soft_means(dependencies);

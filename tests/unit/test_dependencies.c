@@ -37,11 +37,16 @@ static void needs(struct dependency *of, const char *name)
 	strcpy(of->needs[of->need_count++], name);
 }
 
-static void judge_at(int64_t now)
+static void judge_again(int64_t now, bool open)
 {
-	struct dependency_frame frame = {&world.set, states, &limits, now};
+	struct dependency_frame frame = {&world.set, states, &limits, now, open};
 
 	dependencies_judge(&frame, standing, &summary);
+}
+
+static void judge_at(int64_t now)
+{
+	judge_again(now, false);
 }
 
 static void is(unsigned index, enum probe_status status)
@@ -274,6 +279,38 @@ static void enough_failing_siblings_open_it(void **state)
 	assert_false(summary.fail_open); /* there is nothing to open */
 }
 
+/* Open until now, 50 % of siblings would open it, asked at `asked`; it fell at 10 s, seen at `now`: is it kept open? */
+static bool kept(int64_t asked, int64_t now, double failing, bool open)
+{
+	limits.peer_share = 0.5;
+	limits.peers_failing = failing;
+	limits.peers_began = asked * SECOND;
+	limits.peers_wait_ns = 3L * SECOND;
+	judge_again(now * SECOND, open);
+	return dependencies_open(&summary) && summary.asking;
+}
+
+static void what_falls_waits_until_siblings_were_asked(void **state)
+{
+	struct verdicts out = {.ready_ok = true};
+
+	(void)state;
+	(void)add("a", DEPENDENCY_HARD, "h");
+	is(0, PROBE_DOWN);
+	states[0].since = states[0].ended = 10L * SECOND;
+	assert_true(kept(9, 11, 0, true));
+	dependencies_tell(&world.set, standing, &summary, &out);
+	assert_true(out.ready_ok);
+	assert_int_equal(out.ready.count, 1); /* the dependency, as what does not gate; not fail_open: nothing was decided */
+	assert_true(out.ready.items[0].minor);
+	assert_false(kept(9, 14, 0, true));   /* not for ever */
+	assert_false(kept(11, 11, 0, true));  /* they were asked since: it is its own fault */
+	assert_false(kept(9, 11, 0, false));  /* it was not ready before */
+	assert_false(kept(9, 11, -1, true));  /* nobody answers there */
+	assert_false(kept(11, 12, 0.5, true)); /* they fail, too: that is another reason */
+	assert_true(summary.fail_open && dependencies_open(&summary));
+}
+
 static void reasons_name_their_dependency(void **state)
 {
 	struct verdicts out = {.ready_ok = true};
@@ -330,6 +367,7 @@ int main(void)
 		TEST(enough_of_a_group_cover_the_others),
 		TEST(fail_open_needs_all_hard_ones_and_two_hosts),
 		TEST(enough_failing_siblings_open_it),
+		TEST(what_falls_waits_until_siblings_were_asked),
 		TEST(reasons_name_their_dependency),
 		TEST(more_reasons_than_there_is_room_for_are_left_out),
 	};
