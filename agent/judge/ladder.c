@@ -257,7 +257,7 @@ static void add_finding(struct ladder_out *out, enum ladder_row row, const struc
 		out->findings[at] = out->findings[at - 1];
 		at--;
 	}
-	out->findings[at] = (struct ladder_finding){row, *stand};
+	out->findings[at] = (struct ladder_finding){.row = row, .stand = *stand};
 	out->count++;
 }
 

@@ -195,6 +195,7 @@ struct ladder {
 struct ladder_finding {
 	enum ladder_row row;
 	struct ladder_stand stand;
+	bool forgiven; /* by failOpen: it waits for what is down for the siblings, too. Set before it is told */
 };
 
 struct ladder_out {

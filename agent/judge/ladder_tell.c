@@ -34,7 +34,7 @@ static void tell_live(const struct ladder_finding *finding, bool observe, struct
 static void tell_ready(const struct ladder_finding *finding, struct verdicts *out)
 {
 	const struct ladder_stand *stand = &finding->stand;
-	bool gates = stand->level >= LEVEL_NOT_READY && stand_counts(stand);
+	bool gates = stand->level >= LEVEL_NOT_READY && stand_counts(stand) && !finding->forgiven;
 	enum reason_code fault = fault_code(stand->held);
 
 	if (fault != REASON_NONE)

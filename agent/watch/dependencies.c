@@ -16,9 +16,6 @@
 
 enum { MESSAGES_A_TICK = 2 * DEPENDENCIES };
 
-/* A dependency's answer is not asked for more often than this, whatever is configured. */
-#define FAST_LEAST_NS (100 * NS_PER_MS)
-
 int dependencies_start(struct dependencies *out, const struct child_setup *setup)
 {
 	void *board = MAP_FAILED;
@@ -36,35 +33,6 @@ int dependencies_start(struct dependencies *out, const struct child_setup *setup
 	}
 	dependencies_configure(out, &setup->settings);
 	return out->board ? 0 : -ENOMEM;
-}
-
-/* ---- siblings */
-
-/* Of failOpen.peers: always the last one. -1: none are asked. */
-static int find_peers(const struct dependencies *dependencies)
-{
-	unsigned last = dependencies->set->count - 1;
-
-	return dependencies->set->list[last].kind == DEPENDENCY_PEERS ? (int)last : -1;
-}
-
-/* What fell here falls at theirs within a period: so long they are asked often. */
-static bool peers_matter(const struct dependencies *dependencies, int64_t now)
-{
-	const struct dependency_summary *summary = &dependencies->summary;
-
-	return summary->gates && !summary->fail_open && now - summary->since < 2 * dependencies->period_ns;
-}
-
-/* What share of them has hard dependencies down, too; nothing while nobody knows. */
-static void read_peers(struct dependencies *dependencies, int64_t now)
-{
-	int index = find_peers(dependencies);
-	const struct dependency_state *state = &dependencies->states[index < 0 ? 0 : index];
-	bool known = index >= 0 && state->status == PROBE_UP && state->has_value && now - state->ended <= dependencies->limits.stale_ns;
-
-	dependencies->limits.peers_failing = known ? state->value : -1;
-	dependencies->limits.peers_began = known ? state->began : 0;
 }
 
 /* ---- answers */
@@ -89,11 +57,8 @@ static void take_result(struct dependencies *dependencies, const struct probe_re
 	board_count(dependencies, index, result);
 	dependencies->heard = true;
 	board_keep(dependencies, index);
-	if (dependency_disagrees(state) || (dependencies->set->list[index].kind == DEPENDENCY_PEERS && peers_matter(dependencies, now))) {
-		int64_t fast = dependencies->fast_ns > FAST_LEAST_NS ? dependencies->fast_ns : FAST_LEAST_NS;
-
-		plan_ask_again(dependencies, index, result->ended + fast);
-	}
+	if (dependency_disagrees(state) || open_wants_again(dependencies, index, now))
+		plan_ask_again(dependencies, index, result->ended + dependencies->fast_ns);
 }
 
 static void complain_of_garbage(struct dependencies *dependencies)
@@ -217,23 +182,10 @@ static void judge_all(struct dependencies *dependencies, bool open, int64_t now)
 	struct dependency_frame frame = {dependencies->set, dependencies->states, &dependencies->limits, now, open};
 	unsigned count = dependencies->set->count;
 
-	read_peers(dependencies, now);
+	open_read_peers(dependencies, now);
 	memcpy(dependencies->told, dependencies->standing, count * sizeof(*dependencies->told));
 	memset(dependencies->standing, 0, count * sizeof(*dependencies->standing));
 	dependencies_judge(&frame, dependencies->standing, &dependencies->summary);
-}
-
-/* True when the whole stands otherwise than before. */
-static bool follow_summary(const struct dependencies *dependencies, const struct dependency_summary *before, int64_t now)
-{
-	const struct dependency_summary *summary = &dependencies->summary;
-	int peers = find_peers(dependencies);
-
-	if (summary->fail_open && !before->fail_open)
-		log_event(LOG_LEVEL_WARN, "dependency", "hard dependencies are down, but not by a fault of this service: it stays ready (failOpen)");
-	if (peers >= 0 && !before->gates && peers_matter(dependencies, now))
-		plan_ask_again(dependencies, (unsigned)peers, now);
-	return before->fail_open != summary->fail_open || before->asking != summary->asking;
 }
 
 bool dependencies_tick(struct dependencies *dependencies, int64_t now)
@@ -246,7 +198,7 @@ bool dependencies_tick(struct dependencies *dependencies, int64_t now)
 	if (!dependencies->set)
 		return before.degraded;
 	judge_all(dependencies, dependencies_open(&before), now);
-	changed = follow_summary(dependencies, &before, now);
+	changed = open_follow(dependencies, &before, now);
 	changed |= follow(dependencies);
 	if (changed || dependencies->heard)
 		follow_work(dependencies);
@@ -264,14 +216,6 @@ void dependencies_judge_into(const struct dependencies *dependencies, struct ver
 const char *dependencies_name(const struct dependencies *dependencies, unsigned dependency)
 {
 	return dependency && dependencies->set && dependency <= dependencies->set->count ? dependencies->set->list[dependency - 1].name : "";
-}
-
-unsigned dependencies_at(const struct dependencies *dependencies, const char *address)
-{
-	for (unsigned i = 0; dependencies->set && *address && i < dependencies->set->count; i++)
-		if (dependencies->standing[i].status == PROBE_DOWN && !strcmp(dependencies->newest[i].address, address))
-			return i + 1;
-	return 0;
 }
 
 bool dependencies_backlog(const struct dependencies *dependencies, int64_t *out, bool *falls)

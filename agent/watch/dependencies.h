@@ -5,6 +5,7 @@
  *
  *   dependencies.c        the tick: answers in, judged, told
  *   dependencies_plan.c   the plan for the prober, and taking over another file
+ *   dependencies_open.c   failOpen: what siblings say, and who waits for a dependency
  *   dependencies_board.c  states and counts that outlive the agent
  *
  * Threads: the sampler. Failure: whatever the prober sends, a bounded number of messages a tick is looked at; what is
@@ -31,6 +32,7 @@ struct dependencies {
 	struct dependency_limits limits;
 	struct dependency_summary summary;
 	int64_t period_ns, timeout_ns, fast_ns;
+	int64_t nudged;       /* when a dependency was asked for because somebody waits for it */
 	bool plan_due;        /* the prober is to be told */
 	int64_t work;  /* the sum of values of `work: true` */
 	bool work_known, work_falls;
@@ -64,7 +66,11 @@ void dependencies_fill(const struct dependencies *dependencies, struct snapshot 
 /* The name of one by reason.dependency, "" for 0. */
 const char *dependencies_name(const struct dependencies *dependencies, unsigned dependency);
 
-/* The one that is down and has this numeric address ("10.0.0.1:5432"): index + 1, or 0. Names the peer of a wait. */
+/* Somebody has waited since `since` for this one (index + 1, 0 none): failOpen, which keeps the service ready while it is
+ * down, does so for who waits for it; and until it is known whether it is down. Asks for it then. */
+bool dependencies_forgive(struct dependencies *dependencies, unsigned dependency, int64_t since, int64_t now);
+
+/* The one that has this numeric address ("10.0.0.1:5432"): index + 1, or 0. Names the peer of a wait. */
 unsigned dependencies_at(const struct dependencies *dependencies, const char *address);
 
 /* The sum of values of `work: true`, and whether it became less with the newest of them: false when none is known. */
@@ -80,6 +86,10 @@ int64_t dependencies_maintenance(struct dependencies *dependencies, int64_t now)
 void board_load(struct dependencies *dependencies);
 void board_keep(struct dependencies *dependencies, unsigned index);
 void board_count(struct dependencies *dependencies, unsigned index, const struct probe_result *result);
+bool open_wants_again(const struct dependencies *dependencies, unsigned index, int64_t now);
+void open_read_peers(struct dependencies *dependencies, int64_t now);
+/* True when failOpen stands otherwise than before. */
+bool open_follow(const struct dependencies *dependencies, const struct dependency_summary *before, int64_t now);
 void plan_send(struct dependencies *dependencies);
 void plan_ask_again(const struct dependencies *dependencies, unsigned index, int64_t at);
 

@@ -181,6 +181,7 @@ void progress_look(struct service *service, int64_t now, unsigned *left)
 
 void progress_judge(struct service *service, bool observe, int64_t now)
 {
+	progress_words_forgive(service, now);
 	if (service->progress.stands)
 		ladder_tell(&service->progress.out, observe, now, &service->verdicts);
 	progress_words_log(service);

@@ -55,7 +55,7 @@ static const char *peer_of(const struct service *service, int32_t index)
 	return asked && service->progress.looks[index].on == WAIT_EXTERNAL ? thread->answer.peer : "";
 }
 
-/* Of the dependency that it waits for, if the prober knows it and finds it down: index + 1. */
+/* Of the dependency that it waits for, if the prober knows it: index + 1. */
 static unsigned dependency_of(const struct service *service, int32_t index)
 {
 	return index >= 0 ? dependencies_at(service->common->dependencies, peer_of(service, index)) : 0;
@@ -129,6 +129,19 @@ static void put_words(const struct service *service, const struct ladder_finding
 		(void)put_thread(service, index, who, sizeof(who));
 	(void)snprintf(out, bytes, "%s for %.1f s%s%.160s%s", opening(finding->row), (double)(now - finding->stand.since) / (double)NS_PER_SECOND,
 		who[0] ? ": " : "", who, queue);
+}
+
+void progress_words_forgive(struct service *service, int64_t now)
+{
+	struct ladder_out *found = &service->progress.out;
+
+	for (unsigned i = 0; i < found->count; i++) {
+		struct ladder_finding *finding = &found->findings[i];
+
+		finding->forgiven = finding->stand.held == HELD_DEPENDENCY_WAIT &&
+				    dependencies_forgive(service->common->dependencies,
+					    dependency_of(service, thread_of(service, finding)), finding->stand.since, now);
+	}
 }
 
 /* ---- into the snapshot */

@@ -12,6 +12,9 @@
 
 struct service;
 
+/* Marks findings that failOpen forgives; before they are told to the verdicts. */
+void progress_words_forgive(struct service *service, int64_t now);
+
 /* Details, chain and stuck threads of the reasons that come from the ladder; after chain_fill(). */
 void progress_words_fill(struct snapshot *out, const struct service *service);
 

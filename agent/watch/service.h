@@ -33,7 +33,7 @@ struct service_common {
 	const struct child_setup *setup;
 	struct settings settings; /* replaced by a reload */
 	char config_error[SNAPSHOT_DETAIL];
-	const struct dependencies *dependencies; /* the fleet's */
+	struct dependencies *dependencies; /* the fleet's */
 	int64_t maintenance;      /* since when it is out of service, 0 = it is not */
 	int64_t drain_since;      /* of the agent as a whole */
 	struct recorder *recorder; /* NULL: nothing is recorded */

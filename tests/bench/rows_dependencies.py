@@ -6,12 +6,14 @@ import contextlib
 import http.client
 import json
 import os
+import signal
+import socket
 import time
 
 from arms import Place, anonymous_bytes, descendants, free_port, program, start_plain, start_run
 from figures import Figure, Goal
 from holes import Holes
-from lifesign import SUPPORT, ask, wait_until
+from lifesign import ask, wait_until
 
 HUNG = 64
 TIMEOUT_S = 3.0
@@ -119,10 +121,23 @@ class Hung:
         return found + [Figure(f"64 hung, Go {way}: goroutines", "count", ours=[goroutines(port)])]
 
 
-class Cascade:
-    """Replicas under real agents, one hard dependency of all; it dies."""
+ASKS_FIRST = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    client = listener.accept()[0]
+    database = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+    database.sendall(b"PING\\r\\n")
+    client.sendall(database.recv(100))
+    client.close()
+"""
 
-    needs = [("/usr/bin/redis-server", "redis-server"), (os.path.join(SUPPORT, "small_service"), "the tests' programs")]
+
+class Cascade:
+    """Replicas under real agents, one hard dependency of all; it hangs, and each has a client that waits for it. The
+    limits are so short that all of them would be restarted within the time if that wait were taken for their own."""
+
+    needs = [("/usr/bin/redis-server", "redis-server")]
     REPLICAS, SECONDS = 50, 20
     SIBLINGS = 15  # of whom each asks: as many as the key's list holds
 
@@ -139,6 +154,7 @@ class Cascade:
 
     def config(self, place, db, ports, own):
         content = {"startup": {"port": "none"}, "readiness": {"periodSeconds": 2, "timeoutSeconds": 1, "fastSeconds": 0.5},
+                   "liveness": {"loopBlockedSeconds": 6, "noProgressSeconds": 6},
                    "dependencies": [{"name": "db", "kind": "redis", "url": f"redis://127.0.0.1:{db}/", "class": "hard"}]}
         if self.fail_open:
             siblings = [ports[(own + 1 + i) % len(ports)] for i in range(self.SIBLINGS)]
@@ -148,18 +164,30 @@ class Cascade:
     def play(self, stack, place, words):
         db, ports = free_port(), [free_port() for _ in range(self.REPLICAS)]
         redis = start_plain(stack, ["/usr/bin/redis-server", "--port", db, "--save", ""], db, place)
-        runs = [start_run(stack, [os.path.join(SUPPORT, "small_service")], ["--config", self.config(place, db, ports, own)],
-                          listen=f"127.0.0.1:{port}", up=0, place=place) for own, port in enumerate(ports)]
+        serves = [free_port() for _ in ports]
+        runs = [start_run(stack, ["/usr/bin/python3", "-S", "-c", ASKS_FIRST, serves[own], db],
+                          ["--config", self.config(place, db, ports, own)], listen=f"127.0.0.1:{port}", up=serves[own], place=place)
+                for own, port in enumerate(ports)]
         wait_until(lambda: self.share(ports) == 1, 120, lambda: f"{self.share(ports):.2f} are ready; {runs[0].said()}")
-        redis.process.kill()
+        os.kill(redis.pid, signal.SIGSTOP)
+        stack.callback(os.kill, redis.pid, signal.SIGCONT)
+        for port in serves * 2:  # one is served, one waits
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), 5))
         killed, line, dead = time.monotonic(), [], 0
         while time.monotonic() < killed + self.SECONDS:
             line.append((time.monotonic() - killed, self.share(ports)))
             dead += self.share(ports, "/livez") < 1
         ready = [share for _, share in line]
+        named = sum(self.names_it(run) for run in runs)
         shown = " ".join(f"{moment:.0f}s:{share:.0%}" for moment, share in line[::max(1, len(line) // 8)])
-        return [Figure(f"50 replicas, their database dies, {words}: least share that is ready", "%", ours=[min(ready) * 100], note=shown),
-                Figure(f"50 replicas, {words}: looks at which some livez failed", "looks", ours=[dead], goal=Goal("value", 0))]
+        return [Figure(f"50 replicas, their database hangs, {words}: least share that is ready", "%", ours=[min(ready) * 100], note=shown),
+                Figure(f"50 replicas, {words}: looks at which some livez failed", "looks", ours=[dead], goal=Goal("value", 0)),
+                Figure(f"50 replicas, {words}: do not name what they wait for", "replicas", ours=[len(runs) - named], goal=Goal("value", 0))]
+
+    @staticmethod
+    def names_it(run):
+        status = run.status()
+        return any(r["code"] == "dependency_wait" and r["dependency"] == "db" for r in status["ready"]["reasons"])
 
     @staticmethod
     def share(ports, path="/readyz"):

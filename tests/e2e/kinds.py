@@ -138,9 +138,9 @@ def side_by_side(cases, workers=8):
 class Faulty:
     """Listens and treats each connection by `treat(connection)` in a thread of its own; counts them."""
 
-    def __init__(self, treat, tls=None):
+    def __init__(self, treat, tls=None, host="127.0.0.1"):
         self.treat, self.tls = treat, tls
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener = socket.create_server((host, 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.connections = []
         threading.Thread(target=self._accept, daemon=True).start()

@@ -3,7 +3,7 @@
 """Where the two halves meet: a thread that waits for a dependency is no death, and work that waits elsewhere is seen."""
 import subprocess
 
-from depending import Depending
+from depending import Answers, Depending
 from kinds import Faulty, Server, silent
 from lifesign import SUPPORT, accepts, free_port, holds_for, wait_until
 
@@ -39,6 +39,45 @@ def test_who_waits_for_a_dead_dependency_is_alive_and_it_is_named(run, place):
         holds_for(lambda: service.run.get("/livez").status == 200, 10, service.said, every=0.2)
         held = [r for r in service.status()["live"]["reasons"] if r["held"] == "dependency_wait"]
         assert held or service.status()["live"]["verdict"] in ("alive", "degraded")
+        for client in clients:
+            client.close()
+
+
+def test_fail_open_forgives_who_waits_for_what_is_down_for_all(run, place):
+    own = free_port()
+    with Faulty(silent) as database, Faulty(silent, host="127.0.0.2") as cache:
+        service = Depending(run, place, [{"name": "db", "url": f"tcp://127.0.0.1:{database.port}", "expect": "x", "class": "hard"},
+                                         {"name": "cache", "url": f"tcp://127.0.0.2:{cache.port}", "expect": "x", "class": "hard"}],
+                            command=["/usr/bin/python3", "-c", ASKS_FIRST.format(own=own, database=database.port)],
+                            liveness={"loopBlockedSeconds": 4, "noProgressSeconds": 4, "knock": False},
+                            failOpen={"allHardDown": True})
+        service.until("db", "down", "timeout")
+        service.until("cache", "down", "timeout")
+        service.until_ready()
+        clients = [ask(own, b"ask") for _ in range(2)]
+        codes = wait_until(lambda: (found := {r["code"] for r in service.status()["ready"]["reasons"]}) >= {"dependency_wait", "fail_open"}
+                           and found, 30, service.said)
+        assert "dependency_wait" in codes
+        holds_for(lambda: service.ready() and service.run.get("/livez").status == 200, 6, service.said, every=0.2)
+        for client in clients:
+            client.close()
+
+
+def test_who_is_waited_for_is_asked_at_once_where_it_may_fail_open(run, place):
+    own = free_port()
+    with Answers() as database:
+        service = Depending(run, place, [{**database.dependency("db"), "class": "hard"}],
+                            command=["/usr/bin/python3", "-c", ASKS_FIRST.format(own=own, database=database.port)],
+                            readiness={"periodSeconds": 60}, liveness={"loopBlockedSeconds": 4, "noProgressSeconds": 4, "knock": False},
+                            failOpen={"allHardDown": True})
+        service.until_ready()
+        database.answering = False
+        asked = database.asked
+        clients = [ask(own, b"ask") for _ in range(2)]
+        wait_until(lambda: database.asked > asked + 1, 10, service.said)  # the service's question, and ours
+        service.until("db", "down", "timeout", seconds=10)
+        service.until_ready(False)  # one alone does not fail open
+        assert service.run.get("/livez").status == 200
         for client in clients:
             client.close()
 

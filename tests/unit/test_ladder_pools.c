@@ -110,6 +110,13 @@ static void a_dispatcher_and_its_pool(void **state)
 	assert_int_equal(held(&w, ROW_LOOP_BLOCKED), HELD_DEPENDENCY_WAIT);
 	assert_int_equal(w.out.peer, 2);
 	assert_true(says(&w.verdicts.ready, REASON_DEPENDENCY_WAIT));
+	assert_false(w.verdicts.ready_ok);
+	for (unsigned i = 0; i < w.out.count; i++) /* failOpen: that database is down for the siblings, too */
+		w.out.findings[i].forgiven = w.out.findings[i].stand.held == HELD_DEPENDENCY_WAIT;
+	w.verdicts = (struct verdicts){.verdict = VERDICT_ALIVE, .live_ok = true, .ready_ok = true, .startup_ok = true};
+	ladder_tell(&w.out, false, w.frame.now, &w.verdicts);
+	assert_true(w.verdicts.ready_ok);
+	assert_true(says(&w.verdicts.ready, REASON_DEPENDENCY_WAIT));
 }
 
 static void a_dispatcher_that_takes_no_more_until_its_pool_has_room(void **state)

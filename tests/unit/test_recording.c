@@ -165,7 +165,7 @@ static void another_judgement_is_found(void **state)
 	judge_again();
 	assert_int_equal(replay.wrong, 0); /* the fact that it only observed is part of what was seen */
 	world.out.count = 1;
-	world.out.findings[0] = (struct ladder_finding){ROW_NO_PROGRESS, {.level = LEVEL_DEAD, .thread = 0}};
+	world.out.findings[0] = (struct ladder_finding){.row = ROW_NO_PROGRESS, .stand = {.level = LEVEL_DEAD, .thread = 0}};
 	note(true);
 	judge_again();
 	assert_int_equal(replay.wrong, 1);
