@@ -79,13 +79,13 @@ static enum probe_error overdue_error(enum probe_phase phase)
 	return phase == PHASE_CONNECT ? PROBE_CONNECT_TIMEOUT : PROBE_TIMEOUT;
 }
 
-static void describe_overdue(const struct attempt *attempt, char *out, size_t bytes)
+static void describe_overdue(const struct attempt *attempt, enum probe_phase phase, char *out, size_t bytes)
 {
 	static const char *const doing[PHASES + 1] = {"looking the name up", "connecting", "the TLS handshake",
 		"authentication", "waiting for the answer", "waiting for the answer"};
 	double seconds = (double)(attempt->deadline - attempt->began) / (double)NS_PER_SECOND;
 
-	(void)snprintf(out, bytes, "%s took longer than %g s", doing[attempt->phase], seconds); /* short */
+	(void)snprintf(out, bytes, "%s took longer than %g s", doing[phase], seconds); /* short */
 }
 
 void attempt_overdue(struct attempt *attempt, struct probe_result *out)
@@ -98,7 +98,7 @@ void attempt_overdue(struct attempt *attempt, struct probe_result *out)
 	out->ended = clock_boot_ns();
 	out->status = PROBE_DOWN;
 	out->error = overdue_error(phase);
-	describe_overdue(attempt, out->detail, sizeof(out->detail));
+	describe_overdue(attempt, phase, out->detail, sizeof(out->detail));
 	out->phase_ns[phase < PHASES ? phase : PHASE_ASK] = out->ended - out->began;
 	(void)pthread_mutex_lock(&attempt->note);
 	memcpy(out->address, attempt->result->address, sizeof(out->address));
@@ -199,10 +199,11 @@ static int wait_until(int fd, short events, int64_t until)
 
 static bool fail_overdue(struct attempt *attempt)
 {
+	enum probe_phase phase = attempt->phase;
 	char text[PROBE_DETAIL];
 
-	describe_overdue(attempt, text, sizeof(text));
-	return attempt_fail(attempt, overdue_error(attempt->phase), "%s", text);
+	describe_overdue(attempt, phase, text, sizeof(text));
+	return attempt_fail(attempt, overdue_error(phase), "%s", text);
 }
 
 bool attempt_wait(struct attempt *attempt, int fd, short events)
