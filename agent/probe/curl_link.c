@@ -190,7 +190,6 @@ static void configure(struct curl_link *link)
 
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_CURLU, link->url);
-	curl_easy_setopt(easy, CURLOPT_RESOLVE, link->resolve);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, link->headers);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "lifesign/" LS_VERSION);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, link->error);
@@ -280,8 +279,10 @@ static CURLcode perform(struct curl_link *link, bool *cut)
 	CURLcode result;
 
 	link->error[0] = '\0';
-	if (!link->multi)
+	if (!link->multi) { /* the names belong to it: with a new one libcurl would ask the system, for as long as that takes */
 		link->multi = curl_multi_init();
+		curl_easy_setopt(link->easy, CURLOPT_RESOLVE, link->resolve);
+	}
 	choose_version(link);
 	if (curl_multi_add_handle(link->multi, link->easy) != CURLM_OK)
 		return CURLE_FAILED_INIT;

@@ -125,6 +125,8 @@ static void begin_cycle(struct engine *engine, int64_t now)
 			(void)slot_ask(engine->slots[i], now, now + engine->timeout_ns, engine->cycle);
 	if (engine->first) /* replicas that began together do not go on together */
 		pause = engine->period_ns / 2 + any(engine->period_ns / 2);
+	if (engine->first && pause < engine->timeout_ns) /* nobody could be asked while all may still be asked */
+		pause = engine->timeout_ns < engine->period_ns ? engine->timeout_ns : engine->period_ns;
 	engine->first = false;
 	engine->next_cycle = engine->count ? now + pause : INT64_MAX;
 }

@@ -37,15 +37,28 @@ int dependencies_start(struct dependencies *out, const struct child_setup *setup
 
 /* ---- answers */
 
-static void take_result(struct dependencies *dependencies, const struct probe_result *result, int64_t now)
+/* False: of a clock that is not ours. The prober goes on while its messages are read: what is newer than the tick is of
+ * the tick. */
+static bool bring_into_tick(struct probe_result *result, int64_t now)
+{
+	if (result->ended > clock_boot_ns())
+		return false;
+	if (result->ended > now)
+		result->ended = now;
+	if (result->began > result->ended)
+		result->began = result->ended;
+	return true;
+}
+
+static void take_result(struct dependencies *dependencies, struct probe_result *result, int64_t now)
 {
 	unsigned index = result->dependency;
 	struct dependency_state *state = &dependencies->states[index];
-	bool is_new = result->began > state->began && result->ended <= now;
+	bool is_new = result->began > state->began;
 	char address[PROBE_ADDRESS];
 
-	if (result->ended > now)
-		return; /* of a clock that is not ours */
+	if (!bring_into_tick(result, now))
+		return;
 	if (!*result->address) /* over the connection that there was */
 		memcpy(address, dependencies->newest[index].address, sizeof(address));
 	dependencies->newest[index] = *result;

@@ -9,8 +9,9 @@ import socket
 import subprocess
 import time
 
-from depending import PROBER, Answers, Depending, with_prober
+from depending import PROBER, Answers, Depending, in_place_of_resolv_conf, mute_dns, with_prober
 from kinds import Faulty, Server, black_hole, garbage, silent
+from mixed_holes import KINDS, Mixed
 from lifesign import SOURCE, accepts, free_port, holds_for, wait_until
 
 SERVERS = {"kind": "tcp", "expect": "x"}
@@ -43,22 +44,18 @@ def test_64_black_holes_cost_one_deadline(run, place):
         assert len(os.listdir(f"/proc/{pid}/task")) <= 64 + 2
 
 
-MUTE = "127.0.0.77"
+def test_no_library_waits_beyond_the_deadline(run, place):
+    """Cycle after cycle over black holes of every kind, names included: each is told at each deadline, by one prober."""
+    with Mixed(4 * len(KINDS)) as holes, mute_dns(place):
+        service = Depending(run, place, holes.dependencies, wrap=in_place_of_resolv_conf(place),
+                            readiness={"periodSeconds": 0.7, "timeoutSeconds": 0.5, "failureThreshold": 1})
 
-
-@contextlib.contextmanager
-def mute_dns(place):
-    place.file("resolv.conf", f"nameserver {MUTE}\noptions timeout:30\n")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        server.bind((MUTE, 53))
-        yield server
-
-
-def in_place_of_resolv_conf(place):
-    """Words that start a program where /etc/resolv.conf is ours."""
-    script = f'mount --bind {place.path}/resolv.conf /etc/resolv.conf && exec "$@"'
-    return ["/usr/bin/unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh"]
+        def failures():
+            return [d["consecutive_failures"] for d in service.status()["dependencies"]]
+        wait_until(lambda: min(failures(), default=0) >= 1, 20, service.said)
+        pid = service.prober()
+        wait_until(lambda: min(failures()) >= 10, 20, service.said)
+        assert max(failures()) - min(failures()) <= 1 and service.prober() == pid, (failures(), service.run.err())
 
 
 def test_a_name_that_is_known_stays_usable_while_dns_is_mute(run, place):
