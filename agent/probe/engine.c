@@ -54,14 +54,22 @@ static void take_again(struct engine *engine, const struct probe_request *reques
 		slot->again = at;
 }
 
+/* The one that came with it. Several are for somebody else: they are closed, none is taken. */
 static int take_descriptor(struct msghdr *message)
 {
 	int fd = -1;
 
-	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at))
-		if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_RIGHTS && at->cmsg_len == CMSG_LEN(sizeof(fd)))
-			memcpy(&fd, CMSG_DATA(at), sizeof(fd));
-	return fd;
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+		size_t count = at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_RIGHTS ? (at->cmsg_len - CMSG_LEN(0)) / sizeof(fd) : 0;
+
+		for (size_t i = 0; i < count; i++) {
+			memcpy(&fd, CMSG_DATA(at) + i * sizeof(fd), sizeof(fd));
+			if (count == 1)
+				return fd;
+			close(fd);
+		}
+	}
+	return -1;
 }
 
 /* 1 taken, 0 nothing there, -1 the other side is gone. */

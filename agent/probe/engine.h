@@ -38,7 +38,7 @@ struct slot {
 	/* what was found last */
 	struct probe_result last;
 	bool has_last, unsent;
-	unsigned failures; /* in a row */
+	_Atomic unsigned failures; /* in a row; the engine looks without the lock */
 	/* the engine's own */
 	uint32_t index;
 	int64_t again; /* CLOCK_MONOTONIC ns when to ask out of turn; INT64_MAX: not */

@@ -300,7 +300,7 @@ enum resolver_answer resolver_ask(const char *host, int64_t until, struct attemp
 	(void)pthread_mutex_lock(&resolver.lock);
 	name = start() ? find(host, now) : NULL;
 	if (!name)
-		(void)snprintf(why, why_bytes, "the resolver could not be started");
+		(void)snprintf(why, why_bytes, "%s", resolver.running ? "too many names are looked up" : "the resolver could not be started");
 	else if (name->count && now < name->fresh_until)
 		answer = RESOLVER_GOOD;
 	else
