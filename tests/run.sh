@@ -12,7 +12,7 @@ TEST_PACKAGES='libcmocka-dev python3 python3-pytest python3-jsonschema redis-ser
 	memcached nats-server mariadb-server-core mariadb-client-core apache2-bin haproxy php-fpm openssh-server openssh-client
 	dnsmasq-base bind9 openssl pgbouncer gunicorn nodejs openjdk-17-jdk-headless ruby puma g++ golang-go libjemalloc2
 	libtcmalloc-minimal4 libfaketime libfakeroot libcap2-bin git make perl wrk libnginx-mod-http-echo bindfs bind9-dnsutils
-	e2fsprogs util-linux'
+	e2fsprogs util-linux kcat'
 
 preset=release
 if [ "${1:-}" = --nightly ]; then

@@ -257,6 +257,19 @@ static void ask(struct kafka *kafka, struct attempt *attempt)
 		produce(kafka, attempt);
 }
 
+/* A login that was refused: otherwise librdkafka would try the same password twice a second until the next
+ * question. A new handle reads the files again, which may have changed. */
+static void forget_refused(struct kafka *kafka, const struct attempt *attempt)
+{
+	bool told =
+		kafka->reader.error.code || kafka->writer.error.code; /* else a broker refused what was asked */
+
+	if (!told || (attempt->result->error != PROBE_AUTH_FAILED && attempt->result->error != PROBE_TLS_ERROR))
+		return;
+	kafka_discard(&kafka->writer);
+	kafka_discard(&kafka->reader);
+}
+
 static void ask_kafka(void *state, struct attempt *attempt)
 {
 	struct kafka *kafka = state;
@@ -269,6 +282,7 @@ static void ask_kafka(void *state, struct attempt *attempt)
 	if (kafka->reader.rk || kafka_create(&kafka->reader, attempt, RD_KAFKA_CONSUMER))
 		ask(kafka, attempt);
 	kafka->proven = !attempt_failed(attempt);
+	forget_refused(kafka, attempt);
 	if (kafka->proven)
 		kafka->reader.error.code = kafka->writer.error.code = RD_KAFKA_RESP_ERR_NO_ERROR;
 }

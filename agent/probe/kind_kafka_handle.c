@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 
-enum { WHY = 256, RESOLVE_SECONDS = 2, DESTROY_SECONDS = 2, MARGIN_MS = 100 };
+enum { WHY = 256, RESOLVE_SECONDS = 2, DESTROY_SECONDS = 2, ENDING_MOST = 4, MARGIN_MS = 100 };
 
 unsigned kafka_read_hosts(const struct dependency *of, struct kafka_host out[KAFKA_HOSTS])
 {
@@ -45,17 +45,17 @@ struct addresses {
 	struct attempt_address from[ATTEMPT_ADDRESSES];
 };
 
-/* Names through the prober's resolver, like everybody's; NULL: gives `out` back. */
+/* Names through the prober's resolver, like everybody's; NULL: gives `out` back. Touches nothing of the handle,
+ * which may be gone while its threads still end. */
 static int resolve(
 	const char *node, const char *port, const struct addrinfo *hints, struct addrinfo **out, void *data)
 {
-	struct kafka_handle *handle = data;
 	struct probe_result unused;
 	struct addresses *made;
 	struct attempt attempt;
 	unsigned count;
 
-	(void)hints;
+	(void)hints, (void)data;
 	if (!node) {
 		free(*out);
 		return 0;
@@ -63,8 +63,8 @@ static int resolve(
 	made = calloc(1, sizeof *made);
 	if (!made)
 		return EAI_MEMORY;
-	attempt_begin(&attempt, handle->of, &unused, clock_mono_ns(),
-		clock_mono_ns() + RESOLVE_SECONDS * NS_PER_SECOND);
+	attempt_begin(
+		&attempt, NULL, &unused, clock_mono_ns(), clock_mono_ns() + RESOLVE_SECONDS * NS_PER_SECOND);
 	count = attempt_resolve(&attempt, node, (unsigned)strtoul(port, NULL, 10), made->from);
 	attempt_end(&attempt);
 	for (unsigned i = 0; i < count; i++)
@@ -200,7 +200,7 @@ bool kafka_create(struct kafka_handle *handle, struct attempt *attempt, rd_kafka
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	char why[WHY];
 
-	*handle = (struct kafka_handle){.of = attempt->of};
+	*handle = (struct kafka_handle){0};
 	rd_kafka_conf_set_opaque(conf, handle);
 	if (configure(conf, type, attempt)) {
 		handle->rk = rd_kafka_new(type, conf, why, sizeof why);
@@ -212,10 +212,27 @@ bool kafka_create(struct kafka_handle *handle, struct attempt *attempt, rd_kafka
 	return false;
 }
 
+/* Handles that end in threads of their own. */
+static _Atomic unsigned ending;
+
 static void *destroy_main(void *data)
 {
 	rd_kafka_destroy_flags(data, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	ending--;
 	return NULL;
+}
+
+/* False: no thread, and it goes on. */
+static bool begin_to_destroy(struct kafka_handle *handle, pthread_t *thread)
+{
+	ending++;
+	rd_kafka_purge(handle->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	if (pthread_create(thread, NULL, destroy_main, handle->rk) != 0) {
+		ending--;
+		return false;
+	}
+	handle->rk = NULL;
+	return true;
 }
 
 void kafka_destroy(struct kafka_handle *handle)
@@ -223,13 +240,16 @@ void kafka_destroy(struct kafka_handle *handle)
 	struct timespec until = {.tv_sec = clock_wall_ns() / NS_PER_SECOND + DESTROY_SECONDS};
 	pthread_t thread;
 
-	if (!handle->rk)
-		return;
-	rd_kafka_purge(handle->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-	if (pthread_create(&thread, NULL, destroy_main, handle->rk) == 0 &&
-		pthread_timedjoin_np(thread, NULL, &until) != 0)
+	if (handle->rk && begin_to_destroy(handle, &thread) && pthread_timedjoin_np(thread, NULL, &until) != 0)
 		pthread_detach(thread); /* the end of the prober ends it */
-	handle->rk = NULL;
+}
+
+void kafka_discard(struct kafka_handle *handle)
+{
+	pthread_t thread;
+
+	if (handle->rk && ending < ENDING_MOST && begin_to_destroy(handle, &thread))
+		pthread_detach(thread);
 }
 
 int kafka_left_ms(const struct attempt *attempt)
@@ -278,6 +298,7 @@ enum probe_error kafka_error_of(rd_kafka_resp_err_t code, const char *reason)
 		const char *part;
 		enum probe_error error;
 	} transport[] = {{"refused", PROBE_REFUSED}, {"imed out", PROBE_TIMEOUT},
+		{"require SASL", PROBE_AUTH_FAILED}, /* it hung up where brokers do that ask for a login */
 		{"SSL_HANDSHAKE", PROBE_TLS_ERROR}, {"SSL routines", PROBE_TLS_ERROR}};
 
 	for (size_t i = 0; code == RD_KAFKA_RESP_ERR__TRANSPORT && i < sizeof transport / sizeof transport[0];

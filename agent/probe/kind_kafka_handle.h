@@ -26,8 +26,7 @@ struct kafka_error {
 };
 
 struct kafka_handle {
-	rd_kafka_t *rk; /* NULL: none */
-	const struct dependency *of;
+	rd_kafka_t *rk;               /* NULL: none */
 	struct kafka_error error;     /* told by error_cb since the last success */
 	bool delivered;               /* a producer's message has come to its end */
 	rd_kafka_resp_err_t delivery; /* how */
@@ -39,6 +38,9 @@ unsigned kafka_read_hosts(const struct dependency *of, struct kafka_host out[KAF
 /* Its threads start now, and nothing is waited for. `handle` must stay where it is. */
 bool kafka_create(struct kafka_handle *handle, struct attempt *attempt, rd_kafka_type_t type);
 void kafka_destroy(struct kafka_handle *handle);
+
+/* The same without waiting for it; the handle stays when too many are ending already. */
+void kafka_discard(struct kafka_handle *handle);
 
 /* How long a call of librdkafka may take: a little less than there is, because why it failed is only known
  * then. */

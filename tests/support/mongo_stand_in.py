@@ -9,15 +9,13 @@ connect to it and ping it. Its state is a word in a file, read at each command: 
 Each connection and each command is a line on its standard output.
 """
 import argparse
-import base64
-import hashlib
-import hmac
-import os
 import socket
 import ssl
 import struct
 import threading
 import time
+
+from scram import Login
 
 OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
 FREE = ("hello", "ismaster", "ping", "saslstart", "saslcontinue", "endsessions", "buildinfo")  # without a login
@@ -60,37 +58,6 @@ def decode(data):
                      8: lambda b: b != b"\0", 16: lambda b: struct.unpack("<i", b)[0],
                      18: lambda b: struct.unpack("<q", b)[0]}.get(kind, lambda b: None)(body)
     return out
-
-
-class Login:
-    """One SCRAM-SHA-256 conversation."""
-
-    def __init__(self, user, password):
-        self.user, self.salt, self.rounds, self.done = user, os.urandom(28), 4096, False
-        self.salted = hashlib.pbkdf2_hmac("sha256", password.encode(), self.salt, self.rounds)
-        self.said = ""
-
-    def _keyed(self, key, text):
-        return hmac.new(key, text.encode(), "sha256").digest()
-
-    def step(self, payload):
-        """The answer, or None when it is wrong."""
-        fields = dict(part.split("=", 1) for part in payload.split(",") if part[1:2] == "=")
-        if "n" in fields:
-            self.nonce = fields["r"] + base64.b64encode(os.urandom(12)).decode()
-            self.asked = fields["n"]
-            answer = f"r={self.nonce},s={base64.b64encode(self.salt).decode()},i={self.rounds}"
-            self.said = payload.split(",", 2)[2] + "," + answer
-            return answer
-        if not self.said or self.asked != self.user:
-            return None
-        everything = self.said + "," + payload.rsplit(",p=", 1)[0]
-        client = self._keyed(self.salted, "Client Key")
-        signature = self._keyed(hashlib.sha256(client).digest(), everything)
-        if base64.b64decode(fields["p"]) != bytes(a ^ b for a, b in zip(client, signature)) or fields["r"] != self.nonce:
-            return None
-        self.done = True
-        return "v=" + base64.b64encode(self._keyed(self._keyed(self.salted, "Server Key"), everything)).decode()
 
 
 class Server:
