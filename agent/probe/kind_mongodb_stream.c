@@ -55,6 +55,14 @@ static void note_address(struct stream *self)
 	(void)pthread_mutex_unlock(&attempt->note);
 }
 
+/* The present attempt may hold it for the engine, which shuts down whatever has its number then. */
+static void end_link(struct stream *self)
+{
+	struct attempt *attempt = self->set->attempt;
+
+	tls_link_close(&self->link, attempt && attempt->held == self->link.fd ? attempt : NULL);
+}
+
 /* ---- what libmongoc calls */
 
 static void destroy(mongoc_stream_t *base)
@@ -64,14 +72,14 @@ static void destroy(mongoc_stream_t *base)
 	for (unsigned i = 0; i < MONGODB_STREAMS; i++)
 		if (self->set->kept[i] == base)
 			self->set->kept[i] = NULL;
-	tls_link_close(&self->link, NULL);
+	end_link(self);
 	attempt_end(&self->io);
 	free(self);
 }
 
 static int close_stream(mongoc_stream_t *base)
 {
-	tls_link_close(&self_of(base)->link, NULL);
+	end_link(self_of(base));
 	return 0;
 }
 

@@ -130,16 +130,19 @@ static int poll_connection(PGconn *connection, struct attempt *attempt, const st
 		short events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT;
 		int fd = PQsocket(connection);
 
-		if (next == PGRES_POLLING_OK)
+		if (next == PGRES_POLLING_OK) {
+			attempt_hold(attempt, fd);
 			return 0;
+		}
 		note_phase(attempt, PQstatus(connection));
-		attempt_hold(attempt, fd); /* it may be another after each step */
+		attempt_hold(attempt, fd);
 		if (turns && attempt->phase == PHASE_CONNECT) {
 			if (!turns_wait(turns, fd, events))
 				return ETIMEDOUT;
 		} else if (!attempt_wait(attempt, fd, events)) {
 			return -1;
 		}
+		attempt_hold(attempt, -1); /* each step may close it and open another */
 		next = PQconnectPoll(connection);
 	}
 	postgres_text_read(PQerrorMessage(connection), attempt->phase, &told);
