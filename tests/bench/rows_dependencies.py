@@ -14,6 +14,7 @@ from arms import Place, anonymous_bytes, descendants, free_port, program, start_
 from figures import Figure, Goal
 from holes import Holes
 from lifesign import ask, wait_until
+from rows_http import prepare_nginx
 
 HUNG = 64
 TIMEOUT_S = 3.0
@@ -33,6 +34,17 @@ def latencies(port, seconds=3, path="/readyz"):
         ask(port, path, timeout=30)
         found.append(time.monotonic() - began)
     return sorted(found)
+
+
+def beside(port, other, seconds=20):
+    """The same of two servers that are asked in turn, the second one for any page."""
+    found, end = ([], []), time.monotonic() + seconds
+    while time.monotonic() < end:
+        for times, whom, path in ((found[0], port, "/readyz"), (found[1], other, "/")):
+            began = time.monotonic()
+            ask(whom, path, timeout=30)
+            times.append(time.monotonic() - began)
+    return sorted(found[0]), sorted(found[1])
 
 
 def at(sorted_values, share):
@@ -58,7 +70,7 @@ class Hung:
     """One way of answering beside the same holes, from the first question to the recovery."""
 
     name = "hung64"
-    needs = [(program("blackholes"), "golang-go, and the target bench-programs")]
+    needs = [(program("blackholes"), "golang-go, and the target bench-programs"), ("/usr/sbin/nginx", "nginx-light")]
 
     def measure(self, rounds=None):
         figures = []
@@ -93,7 +105,17 @@ class Hung:
             said.append(self.verdict_after(run, holes))
         pids = [run.agent()] + [pid for pid in descendants(run.pid) if "prober" in open(f"/proc/{pid}/comm", encoding="ascii").read()]
         return [Figure("64 hung, lifesign: verdict after the cycle's start", "s", ours=said, goal=Goal("value", 3.05))] + \
-            self.told("lifesign", run.port, holes, pids)
+            self.beside_nginx(stack, place, run.port) + self.told("lifesign", run.port, holes, pids)
+
+    @staticmethod
+    def beside_nginx(stack, place, port):
+        command, other = prepare_nginx(place, "beside")
+        start_plain(stack, command, other, place)
+        ours, nginx = beside(port, other)
+        more = [(at(ours, share) - at(nginx, share)) * 1e3 for share in (0.5, 0.999)]
+        return [Figure("64 hung, lifesign: /readyz p50 over nginx's", "ms", ours=[more[0]]),
+                Figure("64 hung, lifesign: /readyz p99.9 over nginx's", "ms", ours=[more[1]], goal=Goal("value", 1),
+                       note=f"{len(ours)} each; {at(ours, 0.999) * 1e3:.2f} and {at(nginx, 0.999) * 1e3:.2f} ms")]
 
     @staticmethod
     def verdict_after(run, holes):

@@ -1,6 +1,8 @@
-# ctest: nightly timeout=3000
+# ctest: nightly timeout=3600
 # SPDX-License-Identifier: Apache-2.0
-"""The prober killed and stopped hundreds of times, and thousands of cycles over black holes: nobody notices, nothing grows."""
+"""A thousand ends of the prober, by its own fault or others', and ten thousand cycles over black holes: nobody notices, and
+nothing grows."""
+import concurrent.futures
 import contextlib
 import os
 import random
@@ -8,12 +10,13 @@ import signal
 import threading
 import time
 
-from depending import Answers, Depending
-from kinds import Faulty, black_hole, silent
-from lifesign import wait_until
+from depending import Answers, Depending, in_place_of_resolv_conf, mute_dns, with_prober
+from lifesign import BIN, Place, wait_until
+from mixed_holes import KINDS, Mixed
 
-DEATHS = 300
-CYCLES = 2000
+DEATHS = 1000
+CYCLES = int(os.environ.get("LIFESIGN_PROBE_CYCLES", "10000"))
+SELDOM = 4  # what has been down for more than a hundred questions is asked in every fourth cycle
 
 
 def size_of(pid):
@@ -23,74 +26,149 @@ def size_of(pid):
 
 
 class Asking:
-    """Asks /livez and /readyz all the time: the slowest answer, and every one that was not 200."""
+    """Asks /livez and /readyz all the time: the slowest answer, and every one that was not as wanted."""
 
-    def __init__(self, run):
+    def __init__(self, run, ready=200):
         self.run, self.slowest, self.wrong, self.count, self.over = run, 0, [], 0, False
+        self.wanted = (("/livez", 200), ("/readyz", ready))
         self.pause = threading.Event()
         self.thread = threading.Thread(target=self._ask, daemon=True)
         self.thread.start()
 
     def _ask(self):
         while not self.over:
-            for path in ("/livez", "/readyz"):
+            for path, wanted in self.wanted:
                 began = time.monotonic()
                 status = self.run.get(path).status
                 self.slowest = max(self.slowest, time.monotonic() - began)
                 self.count += 1
-                if status != 200:
+                if status != wanted:
                     self.wrong.append((path, status))
-            self.pause.wait(0.01)
+            self.pause.wait(0.02)
 
     def stop(self):
         self.over = True
         self.thread.join(10)
+        assert not self.wrong and self.slowest < 1 and self.count > 100, (self.wrong[:5], self.slowest, self.count)
 
 
-def test_deaths_of_the_prober_leave_no_trace(run, place):
-    with Answers() as server:
-        service = Depending(run, place, [server.dependency("db", **{"class": "hard"})])
-        service.until("db", "up")
-        service.until_ready()
-        agent = service.status()["agent"]["pid"]
-        before = {pid: size_of(pid) for pid in (agent, service.run.pid)}
-        asking = Asking(service.run)
-        chance = random.Random(1)
-        for _ in range(DEATHS):
-            pid = service.until_prober(seconds=60)
-            asked = server.asked
-            wait_until(lambda: server.asked > asked, 60, service.said)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, chance.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGKILL, signal.SIGKILL]))
-            wait_until(lambda which=pid: service.prober() != which, 10, service.said)
-        asking.stop()
-        service.until("db", "up", seconds=60)
-        assert not asking.wrong and asking.slowest < 1 and asking.count > DEATHS, (asking.wrong[:5], asking.slowest)
-        assert service.status()["agent"]["pid"] == agent
-        for pid, was in before.items():
-            now = size_of(pid)
-            assert now["fds"] <= was["fds"] + 1 and now["threads"] == was["threads"] and now["rss"] < was["rss"] + (2 << 20), (was, now)
+@contextlib.contextmanager
+def nobody_notices(service, ready=200):
+    agent = service.status()["agent"]["pid"]
+    before = {pid: size_of(pid) for pid in (agent, service.run.pid)}
+    asking = Asking(service.run, ready)
+    yield
+    asking.stop()
+    assert service.status()["agent"]["pid"] == agent
+    for pid, was in before.items():
+        now = size_of(pid)
+        assert now["fds"] <= was["fds"] + 1 and now["threads"] == was["threads"] and now["rss"] < was["rss"] + (2 << 20), (was, now)
 
 
-def test_cycles_over_black_holes_leave_no_trace(run, place):
-    with contextlib.ExitStack() as stack:
-        holes = [stack.enter_context(black_hole()) for _ in range(4)]
-        mute = stack.enter_context(Faulty(silent))
-        urls = [f"tcp://127.0.0.1:{port}" for port in holes]
-        urls += [f"{scheme}127.0.0.1:{mute.port}" for scheme in ("redis://", "postgresql://x@", "http://", "nats://", "mysql://x@")]
-        dependencies = [{"name": f"d{i}", "url": url, "needs": []} for i, url in enumerate(urls)]
-        for one in dependencies:
-            del one["needs"]
-        service = Depending(run, place, dependencies, readiness={"periodSeconds": 0.1, "timeoutSeconds": 0.05, "fastSeconds": 60})
-        service.until("d0", "down")
+def killed_and_stopped(run, number, deaths):
+    """The real prober: killed, or stopped, which is found out after two seconds; in between it has answered."""
+    place, chance = Place(), random.Random(number)
+    try:
+        with Answers() as server:
+            service = Depending(run, place, [server.dependency("db", **{"class": "hard"})])
+            service.until("db", "up")
+            service.until_ready()
+            with nobody_notices(service):
+                for _ in range(deaths):
+                    pid = service.until_prober(seconds=60)
+                    asked = server.asked
+                    wait_until(lambda least=asked: server.asked > least, 60, service.said)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, chance.choice([signal.SIGKILL] * 4 + [signal.SIGSTOP]))
+                    wait_until(lambda which=pid: service.prober() != which, 30, service.said)
+                service.until("db", "up", seconds=60)
+            service.run.close()
+            return deaths
+    finally:
+        place.remove()
+
+
+# A prober that does each wrong thing for a second and kills itself: garbage, floods, lies about another reading of the file,
+# results of the far future, a beat that is overwritten, descriptors that are closed, or nothing at all.
+HOSTILE = """#!/usr/bin/python3
+import mmap, os, random, signal, socket, struct, sys, time
+if "--serve" not in sys.argv: sys.exit(64)
+with open(os.path.dirname(os.path.abspath(sys.argv[0])) + "/starts", "a") as f: f.write("x")
+r = random.Random()
+end = time.monotonic() + 1.05
+s = socket.socket(fileno=3)
+s.setblocking(True)
+s.settimeout(0.05)
+beat = mmap.mmap(4, 0)
+what = r.randrange(6)
+def tick():
+    beat[:8] = r.randbytes(8)
+    return time.monotonic() < end
+def send(data):
+    try: s.send(data)
+    except OSError: pass
+def result(epoch):
+    now = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + r.choice([0, 10 ** 18, -10 ** 18])
+    return struct.pack("<IIQQQIIqq", 1, r.choice([0, 0, 1, 2 ** 31]), epoch, 1, 1, r.randrange(5), r.randrange(20), now, now) + r.randbytes(5 * 8 + 16 + 64 + 160 + 128)
+while tick():
+    if what == 0: send(r.randbytes(r.choice([0, 1, 15, 16, 519, 520, 528, 536, 60000])))
+    elif what == 1: send(bytes(r.choice([16, 520, 528])))
+    elif what == 2: send(result(r.getrandbits(64)))
+    elif what == 3:
+        beat[:] = r.randbytes(len(beat))
+        time.sleep(0.02)
+    elif what == 4:
+        for fd in (3, 4): os.close(fd) if os.path.exists(f"/proc/self/fd/{fd}") else None
+        time.sleep(0.1)
+    else:
+        try: s.recv(65536)
+        except OSError: time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def wrong_ones(run, number, deaths):
+    """Nothing is known of the dependency, all the time, and nothing else happens."""
+    place = Place()
+    try:
+        service = Depending(run, place, [{"name": "db", "url": "tcp://127.0.0.1:1", "class": "hard"}], program=with_prober(place, HOSTILE))
+        starts = place.file("copy/bin/starts")
+        wait_until(lambda: os.path.exists(starts), 20, service.said)
+        with nobody_notices(service, ready=503):
+            wait_until(lambda: os.path.getsize(starts) >= deaths, 10 + 4 * deaths, lambda: f"{os.path.getsize(starts)} of {deaths}", every=1)
+        assert service.of("db")["status"] == "unknown", number
+        service.run.close()
+        return deaths
+    finally:
+        place.remove()
+
+
+def test_a_thousand_ends_of_the_prober_leave_no_trace(run):
+    began = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        share = DEATHS // 4
+        work = [pool.submit(what, run, number, share) for number, what in enumerate([killed_and_stopped] * 2 + [wrong_ones] * 2)]
+        ends = sum(one.result() for one in work)
+    print(f"\n{ends} ends in {time.monotonic() - began:.0f} s")
+    assert ends == DEATHS and os.path.exists(BIN)
+
+
+def test_ten_thousand_cycles_over_black_holes_leave_no_trace(run, place):
+    """Two of each kind."""
+    with Mixed(2 * len(KINDS)) as holes, mute_dns(place):
+        service = Depending(run, place, holes.dependencies, wrap=in_place_of_resolv_conf(place),
+                            readiness={"periodSeconds": 0.1, "timeoutSeconds": 0.05, "fastSeconds": 60})
+
+        def asked():
+            return min((d["consecutive_failures"] for d in service.status()["dependencies"]), default=0)
+        wait_until(lambda: asked() > 200, 300, service.said, every=0.5)
         prober = service.until_prober()
-
-        def cycles():
-            return min(d["consecutive_failures"] for d in service.status()["dependencies"])
-        wait_until(lambda: cycles() > 100, 120, service.said, every=0.5)
         before = size_of(prober)
-        wait_until(lambda: cycles() > CYCLES, 2400, service.said, every=1)
+        with nobody_notices(service):
+            first = asked()
+            wait_until(lambda: asked() > first + CYCLES / SELDOM, 3400, service.said, every=1)
         after = size_of(prober)
+        print(f"\n{(asked() - first) * SELDOM} cycles: {before} {after}")
         assert service.prober() == prober, service.said()
-        assert after["fds"] <= before["fds"] + len(urls) and after["threads"] == before["threads"], (before, after)
+        assert after["fds"] <= before["fds"] + len(holes.dependencies) and after["threads"] <= before["threads"] + 4, (before, after)
         assert after["rss"] < before["rss"] + (4 << 20), (before, after)
