@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ${X}, ${X:-default} and $$ in the values of a configuration file, and where variables come from.
- * A lone $ is refused, not kept: it is a reference somebody misspelt more often than a price.
+ * A lone $ is refused, not kept: it is a reference somebody misspelt more often than a price. It may as well stand in a
+ * password: of what is refused only names of variables are told.
  */
 #include "base/config.h"
 
@@ -18,6 +19,8 @@ struct expansion {
 	size_t why_bytes;
 };
 
+static const char allowed[] = ", allowed: ${NAME}, ${NAME:-default}, or $$ for a $";
+
 const char *config_variable(const char *const *environment, const char *name)
 {
 	size_t length = strlen(name);
@@ -28,17 +31,16 @@ const char *config_variable(const char *const *environment, const char *name)
 	return NULL;
 }
 
-static int refuse(struct expansion *expansion, const char *found, int length, const char *reason)
+static int refuse(struct expansion *expansion, const char *found, size_t length, const char *reason)
 {
-	(void)snprintf(expansion->why, expansion->why_bytes, "found '%.*s'%s", length, found,
-		reason); /* cut when long */
+	(void)snprintf(expansion->why, expansion->why_bytes, "found '%.*s'%s", (int)length, found, reason); /* cut when long */
 	return -EINVAL;
 }
 
 static int append(struct expansion *expansion, const char *text, size_t bytes)
 {
 	if (bytes >= CONFIG_TEXT - expansion->used)
-		return refuse(expansion, text, 16, "…, longer than 4095 bytes in all");
+		return refuse(expansion, "…", strlen("…"), ", longer than 4095 bytes in all");
 	memcpy(expansion->out + expansion->used, text, bytes);
 	expansion->used += bytes;
 	expansion->out[expansion->used] = 0;
@@ -70,18 +72,16 @@ static size_t name_length(const char *text)
 /* `at` is "${…"; *end becomes what follows the brace. */
 static int expand_reference(struct expansion *expansion, const char *at, const char **end)
 {
-	static const char allowed[] = ", allowed: ${NAME}, ${NAME:-default}, or $$ for a $";
-	size_t length = name_length(at + 2);
+	size_t length = name_length(at + 2), shown = length < 64 ? length + 2 : 66;
 	const char *rest = at + 2 + length, *brace = strchr(rest, '}'), *value;
-	int whole = brace ? (int)(brace + 1 - at) : 16;
 	char name[128];
 
-	if (whole > 64)
-		whole = 64;
-	if (!brace || !length || length >= sizeof(name) || (rest != brace && strncmp(rest, ":-", 2)))
-		return refuse(expansion, at, whole, allowed);
+	if (!brace)
+		return refuse(expansion, at, 2, allowed);
+	if (!length || length >= sizeof(name) || (rest != brace && strncmp(rest, ":-", 2)))
+		return refuse(expansion, at, shown, allowed);
 	if (rest != brace && memchr(rest, '$', (size_t)(brace - rest)))
-		return refuse(expansion, at, whole, ": a default cannot hold a $");
+		return refuse(expansion, at, shown, ": a default cannot hold a $");
 	memcpy(name, at + 2, length);
 	name[length] = 0;
 	value = config_variable(expansion->environment, name);
@@ -89,8 +89,7 @@ static int expand_reference(struct expansion *expansion, const char *at, const c
 	if (value && (*value || rest == brace))
 		return expansion->encode ? append_encoded(expansion, value) : append(expansion, value, strlen(value));
 	if (rest == brace)
-		return refuse(expansion, at, whole,
-			", but that variable is not set; allowed: a default, as in ${NAME:-default}");
+		return refuse(expansion, at, shown + 1, ", but that variable is not set; allowed: a default, as in ${NAME:-default}");
 	return append(expansion, rest + 2, (size_t)(brace - rest - 2));
 }
 
@@ -112,8 +111,7 @@ static int expand(struct expansion *into, const char *text)
 				return -EINVAL;
 			text += 2;
 		} else if (text[1] != '{') {
-			return refuse(
-				&expansion, text, 16, ", allowed: ${NAME}, ${NAME:-default}, or $$ for a $");
+			return refuse(&expansion, text, 1, allowed);
 		} else if (expand_reference(&expansion, text, &text)) {
 			return -EINVAL;
 		}

@@ -5,6 +5,7 @@
  */
 #include "base/dependency_table.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,10 +66,37 @@ static void split(const char *url, struct parts *out)
 	out->query = end[out->path_length] == '?' ? end + out->path_length + 1 : "";
 }
 
+/* What may be shown of hosts and path: no query, no port that is no number, and nothing at all when an @ stands behind the
+ * hosts: a password with a / ? or # in it has been split in the wrong place. */
+static int shown_length(const struct parts *parts)
+{
+	size_t length = parts->hosts_length, port;
+
+	if (strchr(parts->path, '@'))
+		return 0;
+	for (port = length; port && parts->hosts[port - 1] != ':'; port--)
+		;
+	if (port && strspn(parts->hosts + port, "0123456789]") < length - port)
+		return (int)port;
+	return (int)(length + parts->path_length < 100 ? length + parts->path_length : 100);
+}
+
+/* An @ in the path, or behind a #: a query may have one. */
+static bool is_misplaced(const struct parts *parts)
+{
+	const char *fragment = strchr(parts->path, '#');
+
+	return memchr(parts->path, '@', parts->path_length) || (fragment && strchr(fragment, '@'));
+}
+
 static int refuse(const struct parts *parts, const char *reason, char *why, size_t bytes)
 {
-	(void)snprintf(why, bytes, "found '%.*s%s%s%.100s', %s", (int)parts->scheme_length, parts->scheme,
-		parts->scheme_length ? "://" : "", parts->user_length ? "…@" : "", parts->hosts, reason); /* cut when long */
+	int shown = shown_length(parts);
+	bool cut = (size_t)shown < parts->hosts_length;
+
+	(void)snprintf(why, bytes, "found '%.*s%s%s%.*s%s', %s", (int)parts->scheme_length, parts->scheme,
+		parts->scheme_length ? "://" : "", parts->user_length && shown ? "…@" : "", shown, parts->hosts, cut ? "…" : "",
+		reason); /* cut when long */
 	return -EINVAL;
 }
 
@@ -109,20 +137,18 @@ static bool is_host(const char *host)
 	return *host && *host != '-' && strspn(host, fit) == strlen(host);
 }
 
-/* The first of a list. NULL, or what is wrong. */
-static const char *take_host(const struct parts *parts, struct dependency_url *at)
+/* One of the list: `host` up to `end`. NULL, or what is wrong. */
+static const char *take_host(const char *host, const char *end, struct dependency_url *at)
 {
-	size_t length = 0;
-	const char *host = parts->hosts, *end, *colon;
+	size_t length = (size_t)(end - host);
+	struct in6_addr number;
+	const char *colon;
 
-	while (length < parts->hosts_length && host[length] != ',')
-		length++;
-	end = host + length;
 	if (*host == '[' && length) {
 		const char *bracket = memchr(host, ']', length);
 
-		if (!bracket || !decode(host + 1, (size_t)(bracket - host - 1), at->host, sizeof(at->host)) || !is_host(at->host) ||
-			!strchr(at->host, ':'))
+		if (!bracket || !decode(host + 1, (size_t)(bracket - host - 1), at->host, sizeof(at->host)) ||
+			inet_pton(AF_INET6, at->host, &number) != 1)
 			return "allowed: [v6]:PORT";
 		colon = bracket + 1;
 	} else {
@@ -136,6 +162,27 @@ static const char *take_host(const struct parts *parts, struct dependency_url *a
 		return NULL;
 	at->port = *colon == ':' ? parse_port(colon + 1, (size_t)(end - colon - 1)) : 0;
 	return at->port ? NULL : "allowed: a port from 1 to 65535";
+}
+
+/* All of the list; `at` has the first. NULL, or what is wrong. */
+static const char *take_hosts(const struct dependency_kind_row *row, const struct parts *parts, struct dependency_url *at)
+{
+	const char *end = parts->hosts + parts->hosts_length, *from = parts->hosts, *comma = memchr(from, ',', parts->hosts_length);
+	const char *wrong = take_host(from, comma ? comma : end, at);
+	struct dependency_url other;
+
+	if (!wrong && comma && !row->many_hosts)
+		return "allowed: one host; several are dependencies of one group";
+	while (!wrong && comma) {
+		from = comma + 1;
+		comma = memchr(from, ',', (size_t)(end - from));
+		other = *at;
+		*other.host = 0;
+		wrong = take_host(from, comma ? comma : end, &other);
+		if (!wrong && !*other.host)
+			wrong = "a host is missing in the list";
+	}
+	return wrong;
 }
 
 static bool take_user(const struct parts *parts, struct dependency_url *at)
@@ -163,9 +210,9 @@ int dependency_parse_url(enum dependency_kind kind, const char *url, struct depe
 	at->tls = scheme->tls;
 	if (!take_user(&parts, at))
 		return refuse(&parts, "its user or password is no percent-encoded text of at most 255 bytes", why, bytes);
-	wrong = take_host(&parts, at);
-	if (!wrong && !row->many_hosts && memchr(parts.hosts, ',', parts.hosts_length))
-		wrong = "allowed: one host; several are dependencies of one group";
+	wrong = take_hosts(row, &parts, at);
+	if (wrong ? strchr(parts.path, '@') != NULL : kind != DEPENDENCY_HTTP && strcmp(scheme->name, "unix") && is_misplaced(&parts))
+		wrong = "allowed before the @: / as %2F, ? as %3F, # as %23";
 	if (wrong)
 		return refuse(&parts, wrong, why, bytes);
 	if (!decode(parts.path, parts.path_length, at->path, sizeof(at->path)) || strlen(parts.query) >= sizeof(at->query))
