@@ -90,9 +90,12 @@ static bool take_kind(struct walk *walk, const struct config_node *map, struct d
 		complain(walk, kind->line, out, "kind", reason);
 		return false;
 	}
+	if (url && url->wrong)
+		return false;
 	guessed = is_text(url) ? dependency_kind_of_url(url->text) : DEPENDENCY_KINDS;
 	if (guessed == DEPENDENCY_KINDS) {
-		complain(walk, map->line, out, NULL, "key 'kind' is missing, and no scheme of a 'url' says it");
+		dependency_tell_kinds(is_text(url) ? url->text : "", reason, sizeof(reason));
+		complain(walk, url ? url->line : map->line, out, NULL, reason);
 		return false;
 	}
 	out->kind = guessed;
@@ -193,6 +196,7 @@ static void check_pairs(struct walk *walk, const struct config_node *map, const 
 static void take_dependency(struct walk *walk, const struct config_node *map)
 {
 	struct dependency *out = &walk->set->list[walk->set->count];
+	const char *key, *allowed;
 
 	if (map->kind != CONFIG_MAP) {
 		if (!map->wrong)
@@ -207,6 +211,8 @@ static void take_dependency(struct walk *walk, const struct config_node *map)
 		take_keys(walk, map, out);
 		take_url(walk, map, out);
 		check_pairs(walk, map, out);
+		if ((key = dependency_broken_rule(out, &allowed)))
+			complain(walk, find(map, key)->line, out, key, allowed);
 	}
 	walk->set->count++;
 }

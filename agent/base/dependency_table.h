@@ -64,8 +64,14 @@ int dependency_parse_url(enum dependency_kind kind, const char *url, struct depe
 enum dependency_kind dependency_kind_of_url(const char *url);
 enum dependency_kind dependency_kind_named(const char *name);
 
+/* What is said when neither `kind` nor the scheme of the URL tells the kind. */
+void dependency_tell_kinds(const char *url, char *out, size_t bytes);
+
 /* The URL without its password, for people. */
 void dependency_show_url(const struct dependency *of, char *out, size_t bytes);
+
+/* The key whose value its kind can make nothing of, and what it could; NULL: none. */
+const char *dependency_broken_rule(const struct dependency *of, const char **allowed);
 
 /* Both tables as Markdown, for configuration.md. */
 void dependency_print_reference(void);

@@ -78,22 +78,43 @@ static int take_number(struct taking *taking, const struct config_node *node)
 	return 0;
 }
 
+/* "a, b, c" */
+static void join(const char *const *words, char *out, size_t bytes)
+{
+	size_t used = 0;
+
+	*out = 0;
+	for (unsigned i = 0; words ? words[i] != NULL : i < DEPENDENCY_PEERS; i++)
+		used += (size_t)snprintf(
+			out + used, bytes - used, "%s%s", i ? ", " : "", words ? words[i] : dependency_kinds[i].name); /* they fit */
+}
+
 static int take_word(struct taking *taking, const char *text)
 {
 	const char *const *words = taking->key->words;
-	char allowed[160] = "";
-	size_t used = 0;
+	char allowed[160];
 
 	for (unsigned i = 0; words ? words[i] != NULL : i < DEPENDENCY_PEERS; i++) {
-		const char *word = words ? words[i] : dependency_kinds[i].name;
-
-		if (!strcmp(word, text)) {
+		if (!strcmp(words ? words[i] : dependency_kinds[i].name, text)) {
 			memcpy(field(taking), &i, sizeof(i)); /* an enum */
 			return 0;
 		}
-		used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, "%s%s", i ? ", " : "", word); /* they fit */
 	}
+	join(words, allowed, sizeof(allowed));
 	return refuse(taking, text, allowed);
+}
+
+void dependency_tell_kinds(const char *url, char *out, size_t bytes)
+{
+	const char *end = strstr(url, "://");
+	char allowed[160];
+
+	join(NULL, allowed, sizeof(allowed));
+	if (end)
+		(void)snprintf(out, bytes, "key 'kind' is missing, and '%.*s://' does not say it, allowed: %s",
+			end - url < 32 ? (int)(end - url) : 32, url, allowed); /* cut when long */
+	else
+		(void)snprintf(out, bytes, "key 'kind' is missing, and no scheme of a 'url' says it, allowed: %s", allowed);
 }
 
 static int add_need(struct taking *taking, const char *name)

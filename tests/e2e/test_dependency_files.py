@@ -1,0 +1,72 @@
+# ctest: timeout=120
+# SPDX-License-Identifier: Apache-2.0
+"""Files of dependencies that are wrong in ways that people write: the line, what is allowed, and never a secret."""
+import pytest
+
+from lifesign import call, free_port
+
+SECRETS = [
+    'url: "postgresql://app:hunter/2@db/orders"',
+    'url: "postgresql://app:12/hunter@db/orders"',
+    'url: "redis://:hun#ter@db:6379"',
+    'url: "redis://:1#hunter@db:6379"',
+    'url: "redis://:hunter?x@db:6379"',
+    'url: "postgresql://db:99999/orders?password=hunter"',
+    'url: "postgresql://d b/orders?password=hun@hunter"',
+    'url: "redis://:hunter"',
+    'url: "redis://app:hunter/0"',
+    'url: "redis://:pass$hunter@db"',
+    'url: "redis://:pass${hunter@db"',
+    'url: "redis://:${NOPE:-hunter$}@db"',
+    'kind: tcp, url: "tcp://h:1", send: "${LONG}"',
+]
+
+
+@pytest.mark.parametrize("keys", SECRETS)
+def test_complaints_hold_no_secret(place, keys):
+    path = place.file("c.yaml", f"dependencies:\n  - {{name: db, {keys}}}\n")
+    done = call("config", "check", path, env={"LONG": "hunter" * 1000})
+    assert done.returncode == 78 and f"{path}:2: " in done.stdout, done.stdout
+    assert "hunter" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("keys, said", [
+    ('url: "foo://db"', "key 'kind' is missing, and 'foo://' does not say it, allowed: postgres, redis"),
+    ('url: "db:1"', "key 'kind' is missing, and no scheme of a 'url' says it, allowed: postgres, redis"),
+    ('kind: kafka, url: "a:1,b:x"', "url: found 'a:1,b:…', allowed: a port from 1 to 65535"),
+    ('kind: kafka, url: "a:1,,b"', "url: found 'a:…', a host is missing in the list"),
+    ('url: "mongodb://a:1,b:99999/x"', "url: found 'mongodb://a:1,b:99999/x', allowed: a port"),
+    ('url: "redis://[::zz]:1"', "url: found 'redis://[::zz]:1', allowed: [v6]:PORT"),
+    ('url: "redis://db/orders"', "url: allowed: a number as the database"),
+    ('url: "redis://db", command: "GET \'x"', "command: allowed: words, each quote closed"),
+    ('url: "tcp://db:1", send: "a\\\\q"', "send: allowed: bytes"),
+    ('url: "tcp://db:1", expect: "\\\\x1"', "expect: allowed: bytes"),
+    ('url: "nats://db", stream: "a b", consumer: c', "stream: allowed: a name without blanks"),
+    ('url: "nats://db", stream: a, consumer: "c.*"', "consumer: allowed: a name without blanks"),
+    ('url: "http://db", method: "GET / X"', "method: allowed: a method in capitals"),
+    ('kind: exec, command: [""]', "command: allowed: a list of words that begins with a program"),
+    ('url: "dns://db", query: "a b"', "query: allowed: a name of at most 253 bytes"),
+])
+def test_what_a_kind_cannot_use_is_told_with_its_line(place, keys, said):
+    path = place.file("c.yaml", f"dependencies:\n  - {{name: db, {keys}}}\n")
+    done = call("config", "check", path)
+    assert done.returncode == 78 and f"{path}:2: dependency 'db': {said}" in done.stdout, done.stdout
+
+
+def test_what_a_kind_can_use_is_taken(place):
+    path = place.file("c.yaml", """dependencies:
+  - {name: a, url: "redis://db/3?x=y", command: "HGET \\"my jobs\\" 'it''s'"}
+  - {name: b, kind: redis, url: "unix:///run/app@1.sock?db=2&x=1"}
+  - {name: c, url: "redis://[fd00::1]/", command: "LLEN a'b'c"}
+  - {name: d, url: "tcp://db:1", send: "\\\\x00\\\\r\\\\n\\\\\\\\", expect: "+PONG"}
+  - {name: e, url: "http://db/@me#there", method: HEAD}
+  - {name: f, url: "postgresql://db/orders?user=app@azure"}
+  - {name: g, kind: kafka, url: "a,b:1,[::1]:2"}
+""")
+    done = call("config", "check", path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_variable_that_is_missing_is_all_that_is_told(place):
+    path = place.file("c.yaml", f'dependencies:\n  - {{name: db, url: "${{NOPE}}://h:{free_port()}"}}\n')
+    assert call("config", "check", path).stdout.count("\n") == 1
