@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,7 +25,7 @@
 #define MFD_NOEXEC_SEAL 8U
 #endif
 
-enum { PROBER_SOCKET = 3, PROBER_BEAT = 4, PROBER_FDS = 5, KILL_MS = 200, MOST_FDS = 65536, HIGH = 64, PROBER_STUCK = 75 };
+enum { PROBER_SOCKET = 3, PROBER_BEAT = 4, PROBER_FDS = 5, KILL_MS = 200, MOST_FDS = 65536, ENOUGH_FDS = 1024, PROBER_STUCK = 75 };
 
 /* One that lives shorter than this has crashed; the next one waits twice as long. */
 #define QUICK_NS (10 * NS_PER_SECOND)
@@ -132,14 +133,28 @@ static void close_from(int first)
 		close(fd);
 }
 
+/* `ulimit -S -n` is meant for COMMAND; each dependency needs a descriptor or two. */
+static void lift_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= ENOUGH_FDS)
+		return;
+	limit.rlim_cur = limit.rlim_max < ENOUGH_FDS ? limit.rlim_max : ENOUGH_FDS;
+	(void)setrlimit(RLIMIT_NOFILE, &limit); /* else what there is must do */
+}
+
 /* Between fork and exec. */
 static void become_prober(const struct prober *prober, const char *program, pid_t supervisor)
 {
 	static const char *const formats[] = {[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json"};
 	const char *words[] = {"lifesign-prober", "--serve", prober->settings->service, "--log-format", formats[prober->settings->log_format],
 		prober->settings->log_file[0] ? "--log-file" : NULL, prober->settings->log_file, NULL};
-	int socket = fcntl(prober->prober_end, F_DUPFD, HIGH), beat = fcntl(prober->beat_fd, F_DUPFD, HIGH);
+	int socket, beat;
 
+	lift_descriptor_limit();
+	socket = fcntl(prober->prober_end, F_DUPFD, PROBER_FDS);
+	beat = fcntl(prober->beat_fd, F_DUPFD, PROBER_FDS);
 	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

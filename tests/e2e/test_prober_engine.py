@@ -251,6 +251,13 @@ def test_a_small_limit_of_files_is_for_the_service(run, place):
         assert service.status()["agent"]["restarts"] == 0
 
 
+def test_few_descriptors_are_enough_for_the_prober(run, place):
+    with Answers() as server:
+        service = Depending(run, place, [server.dependency("db")], wrap=["/bin/sh", "-c", 'ulimit -n 32; exec "$@"', "sh"])
+        service.until("db", "up")
+        assert "ended with status" not in service.run.err()
+
+
 def test_the_prober_ends_with_the_supervisor(run, place):
     with Answers() as server:
         service = Depending(run, place, [server.dependency("db")])
