@@ -26,6 +26,7 @@ const char *attempt_service(void)
 	return service;
 }
 
+/* Too early by as long as the thread does not run between the two readings: never too late. */
 static int64_t boot_of(int64_t mono)
 {
 	return mono + clock_boot_ns() - clock_mono_ns();
@@ -68,6 +69,8 @@ void attempt_end(struct attempt *attempt)
 	}
 	add_phase_time(attempt, now);
 	attempt->result->ended = boot_of(now);
+	if (attempt->result->ended < attempt->result->began + now - attempt->began)
+		attempt->result->ended = attempt->result->began + now - attempt->began;
 	attempt->held = -1;
 	(void)pthread_mutex_destroy(&attempt->note); /* nobody else knows of it any more */
 }
