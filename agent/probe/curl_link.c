@@ -105,7 +105,7 @@ static int resolve_nothing(struct curl_link *link, char *why, size_t why_bytes)
 int curl_link_open(
 	struct curl_link *link, const struct dependency *of, const char *scheme, char *why, size_t why_bytes)
 {
-	char port[16];
+	char port[16], url[DEPENDENCY_URL + 16];
 	CURLUcode wrong;
 
 	*link = (struct curl_link){.of = of, .fd = -1, .port = of->at.port};
@@ -116,7 +116,9 @@ int curl_link_open(
 		return -ENOMEM;
 	}
 	snprintf(port, sizeof port, "%u", link->port);
-	wrong = curl_url_set(link->url, CURLUPART_URL, of->url, CURLU_NON_SUPPORT_SCHEME);
+	snprintf(url, sizeof url, "%s%s", strstr(of->url, "://") ? "" : "http://", of->url); /* the scheme is set below */
+	wrong = curl_url_set(link->url, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+	explicit_bzero(url, sizeof url);
 	if (!wrong)
 		wrong = curl_url_set(link->url, CURLUPART_SCHEME, scheme, 0);
 	if (!wrong)

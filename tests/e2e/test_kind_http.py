@@ -239,6 +239,13 @@ def test_follow_names_where_the_trouble_begins(place, what, body, expected):
         assert len(server.connections) == 1
 
 
+def test_a_host_alone_is_a_url_when_the_kind_is_given(place, plain):
+    web = Web(place, plain, None)
+    for host in (f"127.0.0.1:{web.port}", f"localhost:{web.port}"):
+        assert ask(place, {"kind": "http", "url": f"{host}/ok", "body": "ok"}).said() == "up"
+        assert ask(place, {"kind": "http", "url": f"user:pass@{host}/gone"}).detail == "HTTP 404"
+
+
 def test_follow_asks_a_real_lifesign(place, run):
     one = run(python_http(place).command, service="auth")
     with Prober(place, {"url": f"http://127.0.0.1:{one.port}/readyz", "follow": True}) as prober:
