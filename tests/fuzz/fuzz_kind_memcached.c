@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes where a memcached should be, through its login and its stats. The first byte says what is asked. */
+#include "fuzz/link.h"
+
+#include "probe/kind_memcached.c" /* a module's, in none of the rooms */
+#include "probe/kind_memcached_answer.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct dependency of;
+	uint8_t how = size ? data[0] : 0;
+
+	memset(&of, 0, sizeof of);
+	strcpy(of.at.user, how & 1 ? "app" : "");
+	strcpy(of.at.password, how & 2 ? "kilimanjaro" : "");
+	strcpy(of.ask, how & 4 ? "curr_items" : how & 8 ? "items items:1:number" : "");
+	of.at.tls = how & 16;
+	of.has_max = how & 32;
+	if (size)
+		ask_peer(&of, data + 1, size - 1, how & 64 ? 3 : size);
+	return 0;
+}
