@@ -70,6 +70,8 @@ struct dependency_set *dependency_set_of_url(const char *url, struct complaints 
 		set->list[0].kind = kind;
 		set->list[0].tls_verify = true;
 		strcpy(set->list[0].url, url); /* fits */
+		if (kind == DEPENDENCY_DNS && *set->list[0].at.path) /* dns://SERVER/NAME: RFC 4501 */
+			strcpy(set->list[0].ask, set->list[0].at.path + 1); /* the room is larger */
 		(void)snprintf(set->list[0].name, sizeof(set->list[0].name), "%s", dependency_kinds[kind].name); /* fits */
 		return set;
 	}

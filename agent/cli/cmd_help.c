@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -26,7 +27,7 @@ static void print_command(const struct command *command)
 		command->about);
 	if (*command->notes)
 		printf("\n%s\n", command->notes);
-	if (command->options)
+	if (command->options && !strcmp(command->options[0].name, "url"))
 		printf("\nLooks at --url, then at LIFESIGN_LISTEN, then for unix sockets in DIR:\n"
 		       "$RUNTIME_DIRECTORY, else /run/lifesign (root), else $XDG_RUNTIME_DIR/lifesign,\n"
 		       "else /tmp/lifesign-UID.\n");

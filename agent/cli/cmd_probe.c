@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,15 @@ static int refuse(const char *what)
 {
 	cli_complain("%s; see 'lifesign help probe'", what);
 	return EXIT_USAGE;
+}
+
+/* Plain decimals, as in the file. */
+static bool is_number(const char *text, const char *characters, double least, double most)
+{
+	char *end;
+	double number = strtod(text, &end);
+
+	return *text && strspn(text, characters) == strlen(text) && !*end && number >= least && number <= most;
 }
 
 /* Only says why not. */
@@ -37,6 +47,10 @@ int probe_main(int argc, char **argv)
 		return status;
 	if (words.operands != 1)
 		return refuse("probe needs one URL or NAME");
+	if (words.options[PROBE_TIMEOUT_SECONDS] && !is_number(words.options[PROBE_TIMEOUT_SECONDS], "0123456789.", 0.001, 3600))
+		return refuse("--timeout takes seconds from 0.001 to 3600");
+	if (words.options[PROBE_TIMES] && !is_number(words.options[PROBE_TIMES], "0123456789", 1, 1000000))
+		return refuse("--times takes a number from 1 to 1000000");
 	config = words.options[PROBE_CONFIG] ? words.options[PROBE_CONFIG]
 					     : config_variable((const char *const *)environ, "LIFESIGN_CONFIG");
 	list[count++] = "lifesign-prober";

@@ -62,8 +62,9 @@ const struct command commands[] = {
 		"agent with several services the worst of all, unless --service names one.",
 		ROWS(check_options)},
 	{"probe", probe_main, "ask one dependency once and show the phases", "[OPTIONS] URL|NAME",
-		"Needs no agent. URL: tcp://HOST:PORT, postgresql://…, redis://…, http://…\n"
-		"NAME: one of the file's dependencies. Exits with 0 up, 1 degraded, 2 down.",
+		"Needs no agent. URL: tcp://HOST:PORT, postgresql://…, redis://…, http://…,\n"
+		"dns://SERVER/QUERY, …; NAME: one of the file's dependencies.\n"
+		"Exits with 0 up, 1 degraded, 2 down, 3 when it cannot tell.",
 		ROWS(probe_options)},
 	{"maintenance", maintenance_main, "take a service out of rotation, and back", "[OPTIONS] on|off",
 		"While it is on, readyz answers 503 `maintenance`; livez does not change. With\n"

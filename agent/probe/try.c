@@ -13,7 +13,7 @@
 #include "probe/kinds.h"
 #include "probe/measure.h"
 
-enum { TRY_USAGE = 64, TRY_CONFIG = 78, TRY_BROKEN = 70 };
+enum { TRY_USAGE = 64, TRY_CONFIG = 78 };
 
 /* 0, or the status to end with. */
 static int find(const struct try *how, const char *const *environment, struct dependency_set **set, const struct dependency **of)
@@ -94,16 +94,15 @@ int try_main(const struct try *how, const char *const *environment)
 	if (!ret) {
 		kind = kinds_load(of->kind, how->modules, why, sizeof(why));
 		ret = kind ? kind->open(of, &state, why, sizeof(why)) : -ENOENT;
-		if (ret)
+		if (ret) {
 			(void)fprintf(stderr, "lifesign: %s\n", *why ? why : strerror(-ret));
-		for (unsigned i = 0; !ret && !how->lines && i + 1 < how->times; i++)
+			free(set);
+			return kind && !how->config ? TRY_USAGE : TRY_CONFIG;
+		}
+		for (unsigned i = 0; !how->lines && i + 1 < how->times; i++)
 			(void)ask(kind, state, of, how->timeout_seconds);
-		if (ret)
-			ret = TRY_BROKEN;
-		else
-			ret = (how->lines ? ask_by_line : ask)(kind, state, of, how->timeout_seconds);
-		if (ret != TRY_BROKEN)
-			kind->close(state);
+		ret = (how->lines ? ask_by_line : ask)(kind, state, of, how->timeout_seconds);
+		kind->close(state);
 	}
 	free(set);
 	return ret;

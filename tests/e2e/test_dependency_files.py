@@ -70,3 +70,9 @@ def test_what_a_kind_can_use_is_taken(place):
 def test_a_variable_that_is_missing_is_all_that_is_told(place):
     path = place.file("c.yaml", f'dependencies:\n  - {{name: db, url: "${{NOPE}}://h:{free_port()}"}}\n')
     assert call("config", "check", path).stdout.count("\n") == 1
+
+
+def test_probe_asks_a_name_server_for_the_name_in_the_path():
+    """Nobody listens there: it is asked, and not refused for want of a name."""
+    done = call("probe", "--timeout", "1", f"dns://127.0.0.1:{free_port()}/db.example")
+    assert (done.returncode, done.stdout.split(":")[0]) == (2, "down refused"), done
