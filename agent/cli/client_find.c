@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ struct search {
 	enum client_want want;
 	const char *service, *dir; /* NULL: any; the default */
 	bool named;                /* by --service, not only by a variable that other commands read, too */
-	char default_dir[SETTINGS_PATH];
+	char default_dir[SETTINGS_PATH], whole_dir[PATH_MAX]; /* sockets need the whole path */
 	bool listen_tried; /* LIFESIGN_LISTEN named an address that nobody answers on */
 	struct client_place found[SOCKETS];
 	char names[SOCKETS][SERVICE_NAME_BYTES]; /* of found[]: the socket's */
@@ -242,6 +243,8 @@ static const char *pick(const char *option, const char *variable)
 static int set_dir(struct search *search, const char *option, const char *const *environment)
 {
 	search->dir = pick(option, config_variable(environment, "LIFESIGN_DIR"));
+	if (search->dir && *search->dir != '/' && realpath(search->dir, search->whole_dir))
+		search->dir = search->whole_dir;
 	if (search->dir)
 		return 0;
 	search->dir = search->default_dir;

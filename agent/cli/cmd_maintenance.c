@@ -7,7 +7,7 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 
-enum { DIGITS = 8 };
+enum { DIGITS = 8, MOST = 366 * 86400 };
 
 static int refuse(const char *what)
 {
@@ -68,8 +68,8 @@ int maintenance_main(int argc, char **argv)
 		return span ? refuse("--for goes with on") : ask(&words, "/maintenance?off", "back in service");
 	if (!span)
 		return ask(&words, "/maintenance", "out of service until 'lifesign maintenance off'");
-	if (!read_span(span))
-		return refuse("--for takes a number with s, m, h or d behind it, as in 10m");
+	if (!read_span(span) || read_span(span) > MOST)
+		return refuse("--for takes a number with s, m, h or d behind it, as in 10m, up to 366d");
 	(void)snprintf(path, sizeof(path), "/maintenance?for=%ld", read_span(span)); /* fits */
 	return ask(&words, path, "out of service until then");
 }

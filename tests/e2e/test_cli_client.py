@@ -33,6 +33,13 @@ def test_the_only_socket_is_found(place):
         assert call("check", env={"RUNTIME_DIRECTORY": place.path + "/d:/x"}).returncode == 0
 
 
+def test_a_directory_may_be_told_from_here(place):
+    with agent(place):
+        assert call("check", "--dir", "d", cwd=place.path).returncode == 0
+        assert call("check", cwd=place.path, env={"LIFESIGN_DIR": "./d"}).returncode == 0
+        assert call("check", "--dir", "nothing", cwd=place.path).returncode == 3
+
+
 def test_several_sockets_need_a_name(place):
     with agent(place, "orders"), agent(place, "billing"):
         done = ask(place, "status")

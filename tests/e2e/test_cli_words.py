@@ -31,6 +31,10 @@ def test_every_command_explains_itself_in_80_columns(command):
         assert call(*words).stdout == done.stdout
 
 
+def test_help_of_probe_speaks_of_no_agent():
+    assert "--url" not in call("help", "probe").stdout
+
+
 def test_help_of_run_wins_over_what_else_is_wrong():
     assert call("run", "--details", "--help", env={"LIFESIGN_DRAIN": "x"}).returncode == 0
 
@@ -66,6 +70,13 @@ def test_version(words):
     (["check", "--url", "unix:x"], "--url: found 'unix:x', allowed: http://HOST:PORT or unix:/path"),
     (["config"], "config needs one of: check FILE, suggest [PID], reference; see 'lifesign help config'"),
     (["config", "check"], "config check needs a FILE; see 'lifesign help config'"),
+    (["probe", "--timeout", "1x", "tcp://h:1"], "--timeout takes seconds from 0.001 to 3600; see 'lifesign help probe'"),
+    (["probe", "--timeout", "0", "tcp://h:1"], "--timeout takes seconds from 0.001 to 3600; see 'lifesign help probe'"),
+    (["probe", "--times", "2x", "tcp://h:1"], "--times takes a number from 1 to 1000000; see 'lifesign help probe'"),
+    (["probe", "dns://127.0.0.1"], "query: a name is missing"),
+    (["probe", "redis://127.0.0.1/x"], "url: the database is 'x', allowed is a number"),
+    (["maintenance", "on", "--for", "367d"],
+     "--for takes a number with s, m, h or d behind it, as in 10m, up to 366d; see 'lifesign help maintenance'"),
     (["reload", "now"], "reload takes no words besides options; see 'lifesign help reload'"),
 ])
 def test_usage_errors_are_64_and_one_line(words, said):
