@@ -30,6 +30,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	of.at.tls = how & 16;
 	of.has_max = how & 32;
 	if (size)
-		ask_peer(&of, data + 1, size - 1, how & 64 ? 5 : size);
+		ask_peer(&of, data + 1, size - 1, how & 64 ? 1 : size);
 	return 0;
 }

@@ -23,6 +23,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	of.has_max = how & 32;
 	of.role = how & 64 ? ROLE_REPLICA : ROLE_ANY;
 	if (size)
-		ask_peer(&of, data + 1, size - 1, how & 128 ? 3 : size);
+		ask_peer(&of, data + 1, size - 1, how & 128 ? 1 : size);
 	return 0;
 }
