@@ -110,6 +110,8 @@ void attempt_overdue(struct attempt *attempt, struct probe_result *out)
 
 void attempt_phase(struct attempt *attempt, enum probe_phase phase)
 {
+	if (attempt_failed(attempt))
+		return; /* a kind goes through its steps: what comes after is not begun */
 	add_phase_time(attempt, clock_mono_ns());
 	attempt->phase = phase;
 }

@@ -77,6 +77,18 @@ static void phases_add_up_and_one_that_comes_again_adds_to_itself(void **state)
 	(void)begin(state);
 }
 
+static void what_comes_after_a_failure_is_no_phase(void **state)
+{
+	(void)state;
+	attempt_phase(&attempt, PHASE_CONNECT);
+	(void)attempt_fail(&attempt, PROBE_REFUSED, "no");
+	attempt_phase(&attempt, PHASE_ASK);
+	attempt_end(&attempt);
+	assert_int_equal(result.phase_ns[PHASE_ASK], 0);
+	assert_true(result.phase_ns[PHASE_CONNECT] > 0);
+	(void)begin(state);
+}
+
 static void a_kind_of_one_phase_needs_not_say_so(void **state)
 {
 	(void)state;
@@ -344,20 +356,20 @@ static void what_an_overrun_attempt_reached_can_be_told_while_it_runs(void **sta
 
 	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, look_at_it, &over), 0);
-	for (unsigned i = 0; i < 2000; i++) {
-		attempt_phase(&attempt, (enum probe_phase)(i % PHASES));
+	for (unsigned i = 0; i <= 2001; i++) {
+		attempt_phase(&attempt, (enum probe_phase)(i % PHASES)); /* at last PHASE_CONNECT */
 		attempt_note_address(&attempt, i & 1 ? (void *)&four : (void *)&six, i & 1 ? sizeof(four) : sizeof(six));
 		attempt_hold(&attempt, i & 1 ? 0 : -1);
-		(void)attempt_fail(&attempt, PROBE_REFUSED, "number %u", i);
+		if (i == 2001)
+			(void)attempt_fail(&attempt, PROBE_REFUSED, "number %u", i);
 	}
 	over = true;
 	pthread_join(thread, NULL);
-	attempt_phase(&attempt, PHASE_CONNECT);
 	attempt_overdue(&attempt, &overdue);
 	assert_int_equal(overdue.error, PROBE_CONNECT_TIMEOUT);
 	assert_string_equal(overdue.detail, "connecting took longer than 10 s");
 	assert_string_equal(overdue.address, "1.1.1.1:1");
-	assert_string_equal(result.detail, "number 0"); /* its own result is untouched */
+	assert_string_equal(result.detail, "number 2001"); /* its own result is untouched */
 }
 
 int main(void)
@@ -365,6 +377,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(phases_add_up_and_one_that_comes_again_adds_to_itself),
+		TEST(what_comes_after_a_failure_is_no_phase),
 		TEST(a_kind_of_one_phase_needs_not_say_so),
 		TEST(what_is_left_ends_at_zero_and_not_before),
 		TEST(who_waits_too_long_fails_by_his_phase),
