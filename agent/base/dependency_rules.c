@@ -71,6 +71,11 @@ static bool has_method(const struct dependency *of)
 	return strspn(of->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") == strlen(of->method);
 }
 
+static bool has_no_blank(const struct dependency *of)
+{
+	return !strpbrk(of->url, " \t\r\n");
+}
+
 static bool has_program(const struct dependency *of)
 {
 	return !of->word_count || of->words[0][0];
@@ -95,6 +100,7 @@ const char *dependency_broken_rule(const struct dependency *of, const char **all
 		{DEPENDENCY_TCP, "expect", expects_bytes, "allowed: bytes, \\r \\n \\t \\0 \\\\ \\xNN"},
 		{DEPENDENCY_NATS, "stream", names_stream, "allowed: a name without blanks . * >"},
 		{DEPENDENCY_NATS, "consumer", names_consumer, "allowed: a name without blanks . * >"},
+		{DEPENDENCY_HTTP, "url", has_no_blank, "allowed: a URL without blanks, %20 instead"},
 		{DEPENDENCY_HTTP, "method", has_method, "allowed: a method in capitals, as in GET or HEAD"},
 		{DEPENDENCY_EXEC, "command", has_program, "allowed: a list of words that begins with a program"},
 		{DEPENDENCY_DNS, "query", asks_name, "allowed: a name of at most 253 bytes without blanks / :"},

@@ -360,7 +360,7 @@ static int open_postgres(const struct dependency *of, void **state, char *why, s
 	postgres->options = PQconninfoParse(uri, &wrong);
 	if (!postgres->options) {
 		/* what it quotes, but for an option's name, may be a password that is wrongly encoded */
-		const char *quote = wrong && strncmp(wrong, "invalid URI query parameter", 27) ? ":\"\n" : "\n";
+		const char *quote = wrong && strncmp(wrong, "invalid URI query parameter", 27) ? ":\n" : "\n";
 
 		(void)snprintf(why, why_bytes, "url: %.*s", wrong ? (int)strcspn(wrong, quote) : 0, wrong ? wrong : "");
 		PQfreemem(wrong);

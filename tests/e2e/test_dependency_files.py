@@ -43,6 +43,7 @@ def test_complaints_hold_no_secret(place, keys):
     ('url: "tcp://db:1", expect: "\\\\x1"', "expect: allowed: bytes"),
     ('url: "nats://db", stream: "a b", consumer: c', "stream: allowed: a name without blanks"),
     ('url: "nats://db", stream: a, consumer: "c.*"', "consumer: allowed: a name without blanks"),
+    ('url: "http://db/a b"', "url: allowed: a URL without blanks, %20 instead"),
     ('url: "http://db", method: "GET / X"', "method: allowed: a method in capitals"),
     ('kind: exec, command: [""]', "command: allowed: a list of words that begins with a program"),
     ('url: "dns://db", query: "a b"', "query: allowed: a name of at most 253 bytes"),
