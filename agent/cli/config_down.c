@@ -18,6 +18,30 @@ static void begin(struct dependency_state *states, unsigned count)
 		states[i] = (struct dependency_state){.began = 1, .ended = 1, .good = 1, .since = 1, .status = PROBE_UP};
 }
 
+static void put_down(struct dependency_state *state)
+{
+	state->status = PROBE_DOWN;
+	state->error = PROBE_TIMEOUT;
+	state->failures = UINT32_MAX;
+}
+
+static bool needs_down(const struct dependency_set *set, const struct dependency_state *states, const struct dependency *of)
+{
+	for (unsigned i = 0; i < of->need_count; i++)
+		if (states[dependency_set_find(set, of->needs[i])].status == PROBE_DOWN) /* it exists: the file was checked */
+			return true;
+	return false;
+}
+
+/* Who needs one of them cannot be up. Of a chain each round finds the next, at least. */
+static void take_down_those_above(const struct dependency_set *set, struct dependency_state *states)
+{
+	for (unsigned round = 0; round < set->count; round++)
+		for (unsigned i = 0; i < set->count; i++)
+			if (needs_down(set, states, &set->list[i]))
+				put_down(&states[i]);
+}
+
 static bool take_down(const struct dependency_set *set, struct dependency_state *states, const char *names)
 {
 	char text[4096], *rest = text;
@@ -33,10 +57,9 @@ static bool take_down(const struct dependency_set *set, struct dependency_state 
 			cli_complain("there is no dependency '%s'", name);
 			return false;
 		}
-		states[index].status = PROBE_DOWN;
-		states[index].error = PROBE_TIMEOUT;
-		states[index].failures = UINT32_MAX;
+		put_down(&states[index]);
 	}
+	take_down_those_above(set, states);
 	return true;
 }
 
