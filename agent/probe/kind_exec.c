@@ -150,7 +150,8 @@ static void run(struct exec *exec, struct attempt *attempt)
 		judge_status(attempt, status, exec->output);
 	else
 		attempt_fail(attempt, PROBE_TIMEOUT, "did not end in time and was killed");
-	reap(exec, attempt);
+	if (reap(exec, attempt))
+		child_sweep(attempt->of->name);
 }
 
 static void ask_exec(void *state, struct attempt *attempt)

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -22,7 +24,7 @@
 
 #define EXEC_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-enum { NOT_STARTED = 127, MOST_DESCRIPTORS = 4096 };
+enum { NOT_STARTED = 127, MOST_DESCRIPTORS = 4096, SWEEPS = 10, SWEEP_MS = 2 };
 
 /* Secrets that the prober was given for other dependencies stay with it. */
 struct environment {
@@ -96,6 +98,48 @@ static void become(const char *program, char *const *words, char *const *environ
 	_exit(NOT_STARTED);
 }
 
+/* The environment it began with names whose it is; who has emptied it is nobody's. */
+static bool was_begun_for(pid_t pid, const char *name)
+{
+	char path[32], mark[160], text[4096];
+	int fd, length = snprintf(mark, sizeof mark, "LIFESIGN_DEPENDENCY=%s", name) + 1; /* with its 0 */
+	ssize_t got;
+
+	snprintf(path, sizeof path, "/proc/%d/environ", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = fd < 0 ? -1 : read(fd, text, sizeof text);
+	if (fd >= 0)
+		close(fd);
+	return got > 0 && memmem(text, (size_t)got, mark, (size_t)length);
+}
+
+/* Commands are begun by other threads: what the first one has for children are orphans. How many are not gone yet? */
+static unsigned sweep_once(const char *name)
+{
+	char path[64], text[4096], *at = text;
+	unsigned left = 0;
+	int fd;
+	ssize_t got;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = fd < 0 ? 0 : read(fd, text, sizeof text - 1); /* more are the next one's */
+	if (fd >= 0)
+		close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	for (pid_t pid; (pid = (pid_t)strtol(at, &at, 10)) > 0;) {
+		if (waitpid(pid, NULL, WNOHANG) == 0 && was_begun_for(pid, name))
+			left += kill(pid, SIGKILL) == 0;
+	}
+	return left;
+}
+
+void child_sweep(const char *name)
+{
+	for (unsigned i = 0; i < SWEEPS && sweep_once(name); i++)
+		poll(NULL, 0, SWEEP_MS); /* who is stuck in the kernel is met again the next time */
+}
+
 int child_start(struct child *child, char *const *words, const char *name)
 {
 	char program[PATH_MAX];
@@ -108,6 +152,7 @@ int child_start(struct child *child, char *const *words, const char *name)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	make_environment(&environment, name);
+	prctl(PR_SET_CHILD_SUBREAPER, 1); /* what it leaves behind is ours to end, and no process of the service's */
 	child->pid = fork();
 	if (child->pid == 0)
 		become(program, words, environment.list, ends[1], parent);

@@ -25,4 +25,7 @@ bool child_has_ended(const struct child *child, int *status);
 /* Whoever is left of its group is killed, and it is reaped if it is gone by now: is it? */
 bool child_end(struct child *child);
 
+/* Kills what commands of that name left behind in sessions of their own, and reaps what they left. */
+void child_sweep(const char *name);
+
 #endif

@@ -3,6 +3,7 @@
 """exec: commands that say by their exit status how things are, that hang, flood, fork and never die politely."""
 import os
 
+from depending import Depending
 from kinds import GROWTH, Prober, ask, side_by_side
 from lifesign import holds_for, wait_until
 from services import python_http
@@ -127,6 +128,23 @@ def test_those_it_left_behind_end_with_it(place):
     with open(pids, encoding="ascii") as f:
         left = f.read().split()
     wait_until(lambda: all(gone(pid) for pid in left), 5)
+
+
+def test_those_it_left_in_a_session_of_their_own_end_with_it(place, run):
+    """They are no processes of the service's: `run` does not wait for them."""
+    pids = place.file("pids", "")
+    path = script(place, "leaves", f"setsid sleep 1000 & sleep 0.2; echo $! >>{pids}; echo fine")
+    web = python_http(place)
+    service = Depending(run, place, [{"name": "disk", "kind": "exec", "command": [path]}], command=web.command)
+    service.until("disk", "up")
+
+    def left():
+        with open(pids, encoding="ascii") as f:
+            return f.read().split()
+    wait_until(lambda: len(left()) >= 3, 10, service.said)
+    wait_until(lambda: all(gone(pid) for pid in left()[:2]), 5, left)
+    assert len(service.status()["processes"]) == 1, service.status()["processes"]
+    assert not [pid for pid in children_of(service.prober()) if not gone(pid)][1:]
 
 
 def test_it_ends_with_the_prober(place):
