@@ -71,6 +71,15 @@ static void say_dependency(unsigned depth, const json_t *of)
 	say(depth, line);
 }
 
+/* Its address is hidden from us, what it said of itself is not: "SERVICE/CAUSE via INSTANCE,…". */
+static void say_root(unsigned depth, const char *root)
+{
+	char line[LINE];
+
+	(void)snprintf(line, sizeof(line), "because of %.*s, as it says", (int)strcspn(root, " "), root); /* cut when long */
+	say(depth, line);
+}
+
 /* http://HOST[:PORT]/[services/NAME/]readyz: where its agent may answer. False: not of that form. */
 static bool place_of(const char *url, struct client_place *out)
 {
@@ -151,6 +160,8 @@ void root_walk(const struct client_place *place, const json_t *document)
 		const json_t *of = hop || !is_ready(status) ? tell(status, where, hop) : NULL;
 		const char *url = of ? text_of(of, "url") : "";
 
+		if (of && !*url && *text_of(of, "root") && strcmp(text_of(of, "error"), "skipped") != 0)
+			say_root(hop + 2, text_of(of, "root"));
 		for (unsigned i = 0; i < hop; i++) {
 			if (*url && !strcmp(seen[i], url)) {
 				say(hop + 1, "which was asked already: they wait for each other");

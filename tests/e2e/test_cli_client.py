@@ -199,6 +199,17 @@ GARBAGE = [b"", b"\n", b"SSH-2.0-x\r\n", b"HTTP/1.0 200\r\n", b"HTTP/1.1 9999 X\
            b"HTTP/1.0 200 OK\r\nLifesign-Verdict: dead or alive, who knows, a very long one\r\n\r\n"]
 
 
+def test_a_cause_is_named_where_its_address_is_hidden(place):
+    """As an agent answers to another machine: no url, no detail, but the root."""
+    auth = {"name": "auth", "kind": "http", "class": "hard", "status": "down", "error": "not_ready", "root": "auth/db via 1b2c3d4e",
+            "url": None, "detail": None}
+    reasons = [{"code": "dependency_down", "held": None, "dependency": "auth", "root": auth["root"], "detail": None}]
+    status = document(ready={"ok": False, "reasons": reasons}, dependencies=[auth], processes=[])
+    with agent(place, answers={"/health/status": reply(200, json.dumps(status))}):
+        said = ask(place, "explain").stdout
+        assert "because of auth (http, hard) down: not_ready" in said and "because of auth/db, as it says" in said, said
+
+
 @pytest.mark.parametrize("garbage", GARBAGE)
 def test_garbage_is_no_verdict(place, garbage):
     with agent(place, answers={path: garbage for path in ("/livez", "/readyz", "/health/status")}):
