@@ -96,6 +96,19 @@ static int tell(const struct finding *finding, const char *probe, const struct c
 	return status_of(finding->outcome, probe, words);
 }
 
+/* readyz itself does not tell: a soft dependency that is down, or failOpen. */
+static void look_for_warnings(struct finding *finding, const struct client_place *place)
+{
+	static const char warning[] = "{\"status\":\"warn\"";
+	struct client_reply reply;
+
+	if (client_ask(place, "GET", "/health", &reply))
+		return; /* it answered a moment ago: what it said counts */
+	if (reply.status == 200 && !strncmp(reply.body, warning, sizeof(warning) - 1))
+		finding->outcome = OUTCOME_DEGRADED;
+	client_free(&reply);
+}
+
 static int ask(const struct client_place *place, const char *probe, const struct cli_words *words)
 {
 	struct finding finding = {OUTCOME_OK, ""};
@@ -115,6 +128,8 @@ static int ask(const struct client_place *place, const char *probe, const struct
 	}
 	(strcmp(probe, "livez") ? judge_other : judge_livez)(&finding, &reply);
 	client_free(&reply);
+	if (words->options[CHECK_NAGIOS] && finding.outcome == OUTCOME_OK && !strcmp(probe, "readyz"))
+		look_for_warnings(&finding, place);
 	return tell(&finding, probe, words);
 }
 

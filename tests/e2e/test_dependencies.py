@@ -28,6 +28,7 @@ def test_hard_gates_soft_degrades_info_reports(run, place):
     service.write([refused("s"), refused("i", **{"class": "info"})])
     service.until_ready()
     wait_until(lambda: service.status()["status"] == "warn", 10, service.said)
+    assert call("check", "readyz", "--nagios", "--dir", service.run.dir).returncode == 1
     service.write([refused("i", **{"class": "info"})])
     wait_until(lambda: service.status()["status"] == "pass", 10, service.said)
     assert service.run.get("/livez").status == 200
