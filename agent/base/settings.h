@@ -105,6 +105,9 @@ int settings_remember(const struct settings *loaded, int argc, char **argv, cons
  */
 int settings_reload(const struct settings *now, struct settings *next, char *error, size_t error_bytes);
 
+/* Is the file another one than when it was read last, by whichever process was forked since? */
+bool settings_file_changed(const char *path);
+
 /* DIR of the contract when nobody named one. 0 or -ENAMETOOLONG. */
 int settings_default_dir(const char *const *environment, unsigned uid, char *out, size_t bytes);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/dependency_set.h"
 #include "base/text.h"
@@ -227,6 +228,18 @@ static void take_dependencies(struct settings *settings, const struct config_doc
 	settings->dependencies_epoch = set->epoch;
 }
 
+static struct stat seen; /* the file as it was when it was read last; owner: the one thread that reads settings */
+
+bool settings_file_changed(const char *path)
+{
+	struct stat now;
+
+	if (stat(path, &now) < 0)
+		return false; /* being replaced, or gone: what was read stays */
+	return now.st_mtim.tv_sec != seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != seen.st_mtim.tv_nsec || now.st_ino != seen.st_ino ||
+	       now.st_size != seen.st_size;
+}
+
 void settings_read_file(
 	struct settings *settings, const char *path, const char *const *environment, struct complaints *why)
 {
@@ -235,6 +248,8 @@ void settings_read_file(
 
 	unsigned before = why->count;
 
+	if (stat(path, &seen) < 0) /* before it is read: what is written meanwhile is read once more */
+		memset(&seen, 0, sizeof(seen));
 	/* Also after complaints: what could be read of the tree is looked at too. */
 	(void)config_read_file(path, environment, &document, why);
 	if (document.root && document.root->kind == CONFIG_MAP)

@@ -3,7 +3,6 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,9 +11,7 @@
 
 static atomic_bool requested; /* atomic: writers http threads, reader the sampler */
 
-/* What the file was when it was last read. owner: the sampler */
-static struct stat last;
-static int64_t looked;
+static int64_t looked; /* owner: the sampler */
 
 void reload_request(void)
 {
@@ -23,19 +20,10 @@ void reload_request(void)
 
 static bool file_changed(const struct fleet *fleet, int64_t now)
 {
-	struct stat status;
-	bool first = !looked;
-
 	if (!fleet->common.settings.config[0] || (looked && now - looked < LOOK_EVERY_NS))
 		return false;
 	looked = now;
-	if (stat(fleet->common.settings.config, &status) < 0)
-		return false; /* being replaced, or gone: what was read stays */
-	if (status.st_mtim.tv_sec == last.st_mtim.tv_sec && status.st_mtim.tv_nsec == last.st_mtim.tv_nsec &&
-		status.st_ino == last.st_ino && status.st_size == last.st_size)
-		return false;
-	last = status;
-	return !first || fleet->common.setup->restarts > 0; /* an agent's successor was born with what there was at the start */
+	return settings_file_changed(fleet->common.settings.config); /* also since the supervisor read it, at the start */
 }
 
 static void take_over(struct fleet *fleet)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,6 +264,27 @@ static void without_a_file_there_is_nothing_to_reload(void **state)
 	assert_string_equal(error, "no file was given by --config or LIFESIGN_CONFIG");
 }
 
+static void a_file_that_was_replaced_since_it_was_read_is_seen(void **state)
+{
+	struct settings next;
+	char other[sizeof(path) + 4];
+
+	(void)state;
+	read_text("service: orders\n");
+	assert_false(settings_file_changed(path));
+	assert_false(settings_file_changed("/nowhere/at/all")); /* being replaced */
+	(void)snprintf(other, sizeof(other), "%s.new", path);
+	close(fd);
+	fd = creat(other, 0600);
+	write_file("service: orders\n"); /* as long as it was, and perhaps as old */
+	assert_int_equal(rename(other, path), 0);
+	assert_true(settings_file_changed(path)); /* though nobody had looked at it in between */
+	assert_true(settings_file_changed(path));
+	settings_set_defaults(&next);
+	settings_read_file(&next, path, NULL, &why);
+	assert_false(settings_file_changed(path));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +300,7 @@ int main(void)
 		cmocka_unit_test(a_reload_refuses_what_cannot_change),
 		cmocka_unit_test(a_wrong_file_changes_nothing),
 		cmocka_unit_test(without_a_file_there_is_nothing_to_reload),
+		cmocka_unit_test(a_file_that_was_replaced_since_it_was_read_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, open_file, remove_file);
