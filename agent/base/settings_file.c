@@ -76,8 +76,8 @@ static const char *step_below(const char *key, const char *path, char step[PATH]
 	return step;
 }
 
-/* What stands at the top beside the table; dependency_file.c takes it. */
-static const char *const lists[] = {"dependencies", "groups"};
+/* What stands at the top beside the table: dependency_file.c takes the first two, take_node the third. */
+static const char *const lists[] = {"dependencies", "groups", "failOpen"};
 
 static bool is_list_of_dependencies(const char *path)
 {

@@ -77,3 +77,9 @@ def test_probe_asks_a_name_server_for_the_name_in_the_path():
     """Nobody listens there: it is asked, and not refused for want of a name."""
     done = call("probe", "--timeout", "1", f"dns://127.0.0.1:{free_port()}/db.example")
     assert (done.returncode, done.stdout.split(":")[0]) == (2, "down refused"), done
+
+
+def test_fail_open_is_among_what_may_stand_at_the_top(place):
+    path = place.file("c.yaml", "failopen: {allHardDown: true}\n")
+    said = call("config", "check", path).stdout
+    assert "(did you mean 'failOpen'?)" in said and "groups, failOpen\n" in said, said
