@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/kind_kafka_handle.h"
 
+#include <limits.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -213,43 +214,63 @@ bool kafka_create(struct kafka_handle *handle, struct attempt *attempt, rd_kafka
 }
 
 /* Handles that end in threads of their own. */
-static _Atomic unsigned ending;
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t one_ended;
+	unsigned count;
+} ending = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+
+static void count_ended(void)
+{
+	pthread_mutex_lock(&ending.lock);
+	ending.count--;
+	pthread_cond_broadcast(&ending.one_ended);
+	pthread_mutex_unlock(&ending.lock);
+}
 
 static void *destroy_main(void *data)
 {
 	rd_kafka_destroy_flags(data, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-	ending--;
+	count_ended();
 	return NULL;
 }
 
-/* False: no thread, and it goes on. */
-static bool begin_to_destroy(struct kafka_handle *handle, pthread_t *thread)
+/* Unless `most` are at it already. */
+static void begin_to_destroy(struct kafka_handle *handle, unsigned most)
 {
-	ending++;
+	pthread_t thread;
+	bool room;
+
+	pthread_mutex_lock(&ending.lock);
+	room = handle->rk && ending.count < most;
+	ending.count += room;
+	pthread_mutex_unlock(&ending.lock);
+	if (!room)
+		return;
 	rd_kafka_purge(handle->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-	if (pthread_create(thread, NULL, destroy_main, handle->rk) != 0) {
-		ending--;
-		return false;
+	if (pthread_create(&thread, NULL, destroy_main, handle->rk) == 0) {
+		pthread_detach(thread);
+		handle->rk = NULL;
+	} else {
+		count_ended(); /* not even begun: it goes on */
 	}
-	handle->rk = NULL;
-	return true;
+}
+
+void kafka_discard(struct kafka_handle *handle)
+{
+	begin_to_destroy(handle, ENDING_MOST);
 }
 
 void kafka_destroy(struct kafka_handle *handle)
 {
 	struct timespec until = {.tv_sec = clock_wall_ns() / NS_PER_SECOND + DESTROY_SECONDS};
-	pthread_t thread;
+	int late = 0;
 
-	if (handle->rk && begin_to_destroy(handle, &thread) && pthread_timedjoin_np(thread, NULL, &until) != 0)
-		pthread_detach(thread); /* the end of the prober ends it */
-}
-
-void kafka_discard(struct kafka_handle *handle)
-{
-	pthread_t thread;
-
-	if (handle->rk && ending < ENDING_MOST && begin_to_destroy(handle, &thread))
-		pthread_detach(thread);
+	begin_to_destroy(handle, UINT_MAX);
+	pthread_mutex_lock(&ending.lock);
+	while (ending.count > 0 && !late) /* who is late ends with the prober */
+		late = pthread_cond_timedwait(&ending.one_ended, &ending.lock, &until);
+	pthread_mutex_unlock(&ending.lock);
 }
 
 int kafka_left_ms(const struct attempt *attempt)

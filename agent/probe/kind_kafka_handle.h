@@ -2,8 +2,8 @@
 /*
  * One librdkafka handle, configured for a probe: it resolves through the prober's resolver, never makes topics
  * and keeps the last error that its threads told. Threads: the dependency's; librdkafka's own resolve names.
- * Failure: a reason. Memory: kafka_destroy hands the handle to a thread of its own, because librdkafka may wait
- * there for a broker that does not answer.
+ * Failure: a reason. Memory: handles end in threads of their own, because librdkafka may wait there for a
+ * broker that does not answer.
  */
 #ifndef LS_PROBE_KIND_KAFKA_HANDLE_H
 #define LS_PROBE_KIND_KAFKA_HANDLE_H
@@ -37,9 +37,9 @@ unsigned kafka_read_hosts(const struct dependency *of, struct kafka_host out[KAF
 
 /* Its threads start now, and nothing is waited for. `handle` must stay where it is. */
 bool kafka_create(struct kafka_handle *handle, struct attempt *attempt, rd_kafka_type_t type);
-void kafka_destroy(struct kafka_handle *handle);
+void kafka_destroy(struct kafka_handle *handle); /* waits, for those too that were discarded, a moment */
 
-/* The same without waiting for it; the handle stays when too many are ending already. */
+/* Ends it somewhere else, without waiting; the handle stays when too many are ending already. */
 void kafka_discard(struct kafka_handle *handle);
 
 /* How long a call of librdkafka may take: a little less than there is, because why it failed is only known
