@@ -210,7 +210,7 @@ static void configure(struct curl_link *link)
 /* User and password of the URL or the file, read again for each question: files of secrets are rotated. */
 static bool give_credentials(struct curl_link *link)
 {
-	if (!link->of->at.user[0] && !link->of->password_file[0])
+	if (!link->of->at.user[0] && !link->of->at.password[0] && !link->of->password_file[0])
 		return true;
 	if (!attempt_password(link->attempt, link->secret, sizeof link->secret))
 		return false;

@@ -239,6 +239,17 @@ def test_follow_names_where_the_trouble_begins(place, what, body, expected):
         assert len(server.connections) == 1
 
 
+def test_a_password_without_a_user_is_sent(place):
+    heard = []
+
+    def treat(connection):
+        heard.append(connection.recv(4096))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    with Faulty(treat) as server:
+        assert ask(place, {"url": f"http://:token@127.0.0.1:{server.port}/"}).said() == "up"
+    assert b"Authorization: Basic OnRva2Vu" in heard[0]
+
+
 def test_a_host_alone_is_a_url_when_the_kind_is_given(place, plain):
     web = Web(place, plain, None)
     for host in (f"127.0.0.1:{web.port}", f"localhost:{web.port}"):
