@@ -5,6 +5,7 @@
  */
 #include "base/dependency_table.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -86,6 +87,13 @@ static bool asks_name(const struct dependency *of)
 	return strlen(of->ask) <= NAME_BYTES && !strpbrk(of->ask, " \t/:");
 }
 
+static bool expects_address(const struct dependency *of)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	return !of->expect[0] || inet_pton(AF_INET, of->expect, address) == 1 || inet_pton(AF_INET6, of->expect, address) == 1;
+}
+
 const char *dependency_broken_rule(const struct dependency *of, const char **allowed)
 {
 	static const struct {
@@ -104,6 +112,7 @@ const char *dependency_broken_rule(const struct dependency *of, const char **all
 		{DEPENDENCY_HTTP, "method", has_method, "allowed: a method in capitals, as in GET or HEAD"},
 		{DEPENDENCY_EXEC, "command", has_program, "allowed: a list of words that begins with a program"},
 		{DEPENDENCY_DNS, "query", asks_name, "allowed: a name of at most 253 bytes without blanks / :"},
+		{DEPENDENCY_DNS, "expect", expects_address, "allowed: an IPv4 or IPv6 address"},
 	};
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {

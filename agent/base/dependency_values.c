@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct taking {
@@ -44,10 +45,15 @@ static int take_text(struct taking *taking, const char *text)
 
 static int take_file(struct taking *taking, const char *path)
 {
+	struct stat status;
+
 	if (take_text(taking, path))
 		return -EINVAL;
-	if (!access(path, R_OK))
-		return 0;
+	if (!access(path, R_OK) && !stat(path, &status)) {
+		if (!S_ISDIR(status.st_mode))
+			return 0;
+		errno = EISDIR;
+	}
 	(void)snprintf(taking->why, taking->why_bytes, "'%.200s' cannot be read (%s)", path, strerror(errno)); /* cut */
 	return -EINVAL;
 }

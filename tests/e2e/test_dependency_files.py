@@ -46,6 +46,8 @@ def test_complaints_hold_no_secret(place, keys):
     ('url: "http://db/a b"', "url: allowed: a URL without blanks, %20 instead"),
     ('url: "http://db", method: "GET / X"', "method: allowed: a method in capitals"),
     ('kind: exec, command: [""]', "command: allowed: a list of words that begins with a program"),
+    ('url: "dns://db", query: a, expect: green', "expect: allowed: an IPv4 or IPv6 address"),
+    ('url: "redis://db", passwordFile: /etc', "passwordFile: '/etc' cannot be read (Is a directory)"),
     ('url: "dns://db", query: "a b"', "query: allowed: a name of at most 253 bytes"),
 ])
 def test_what_a_kind_cannot_use_is_told_with_its_line(place, keys, said):

@@ -97,6 +97,16 @@ def test_what_real_servers_know(place, plain):
     assert seen["up"].value == 1 and len(servers) == 2
 
 
+def test_an_address_may_be_written_in_any_way(place):
+    def treat(question):
+        answer = b"\xc0\x0c\0\x1c\0\1\0\0\0\x3c\0\x10" + socket.inet_pton(socket.AF_INET6, "fd00::1")
+        return question[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + question[12:] + answer
+    with Udp(treat) as server:
+        for expect, said in (("fd00::1", "up"), ("FD00:0:0::0001", "up"), ("fd00::2", "not_ready")):
+            keys = {"kind": "dns", "url": f"dns://127.0.0.1:{server.port}", "query": "name.test", "expect": expect}
+            assert ask(place, keys).said() == said, expect
+
+
 def test_it_survives_kill_and_stop(place, plain):
     service = dnsmasq(place)
     server = Server(plain, service.command, service.ping)
