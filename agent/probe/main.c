@@ -48,7 +48,8 @@ static int serve(const char *const values[])
 	(void)log_start(json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, LOG_LEVEL_INFO, values[SERVE], values[LOG_FILE]); /* else stderr */
 	if (fcntl(SOCKET, F_SETFD, FD_CLOEXEC) < 0 || fcntl(BEAT, F_SETFD, FD_CLOEXEC) < 0)
 		return refuse("--serve is for the supervisor");
-	return engine_run(SOCKET, BEAT, values[MODULES]);
+	/* Libraries would clean up behind threads that are still in them: nothing of it outlives the process anyway. */
+	_exit(engine_run(SOCKET, BEAT, values[MODULES]));
 }
 
 int main(int argc, char **argv)

@@ -333,8 +333,10 @@ def test_a_file_that_became_wrong_changes_nothing(run, place):
 
 STUCK = """
 #include "probe/kind.h"
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+__attribute__((destructor)) static void clean_up(void) { abort(); } /* as libraries do behind threads that are in them */
 static int begin(const struct dependency *of, void **state, char *why, size_t bytes)
 { (void)why; (void)bytes; *state = (void *)of; return 0; }
 static void ask(void *state, struct attempt *attempt)
@@ -358,6 +360,7 @@ def test_what_is_stuck_in_a_library_makes_the_prober_begin_anew(run, place):
     pid = service.prober()
     wait_until(lambda: "stuck has not come back for" in service.run.err(), 20, service.said)
     service.until_prober(other_than=pid, seconds=30)
+    wait_until(lambda: f"prober {pid} ended with status 75" in service.run.err(), 20, service.said)
     assert service.ready() and service.of("stuck")["status"] == "down" and service.of("well")["status"] == "up"
     failures = service.of("stuck")["consecutive_failures"]
     wait_until(lambda: service.of("stuck")["consecutive_failures"] > failures, 30, service.said)
