@@ -29,8 +29,10 @@ static struct {
 	int connection_count;
 } seen;
 
+enum { PEER_TEXT = 128 };
+
 struct peer {
-	char address[SOCK_DIAG_ADDRESS];
+	char address[PEER_TEXT]; /* HOST:PORT, or the path of a unix socket */
 	uint16_t port;
 	unsigned count;
 };
@@ -128,23 +130,66 @@ static int look(pid_t pid)
 	return 0;
 }
 
+/* Those that a unix socket's path tells. */
+static enum dependency_kind kind_of_path(const char *path)
+{
+	static const struct {
+		const char *part;
+		enum dependency_kind kind;
+	} rows[] = {{"/.s.PGSQL.", DEPENDENCY_POSTGRES}, {"redis", DEPENDENCY_REDIS}, {"valkey", DEPENDENCY_REDIS},
+		{"mysql", DEPENDENCY_MYSQL}, {"maria", DEPENDENCY_MYSQL}, {"memcache", DEPENDENCY_MEMCACHED}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (strstr(path, rows[i].part))
+			return rows[i].kind;
+	return DEPENDENCY_KINDS;
+}
+
+/* The path that the socket of this inode, the accepted end, has of its listener. */
+static bool find_path(uint64_t inode, char out[PEER_TEXT])
+{
+	char name[64], line[256];
+	FILE *list;
+	bool found = false;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/net/unix", seen.pids[0]);
+	list = fopen(name, "re");
+	while (list && !found && fgets(line, sizeof(line), list)) {
+		uint64_t number;
+
+		found = sscanf(line, "%*s %*s %*s %*s %*s %*s %" SCNu64 " %127s", &number, out) == 2 && number == inode && *out == '/';
+	}
+	if (list)
+		(void)fclose(list); /* was only read */
+	return found && kind_of_path(out) != DEPENDENCY_KINDS;
+}
+
+/* False: it is nobody who can be asked. */
+static bool name_peer(const struct diag_connection *one, char out[PEER_TEXT])
+{
+	if (one->state != 1 || !is_ours(one->inode) || is_ours(one->peer))
+		return false;
+	if (one->is_unix)
+		return one->peer && find_path(one->peer, out);
+	sock_diag_remote_text(one, out, PEER_TEXT);
+	return !is_own_port(one->local_port);
+}
+
 /* Whom it is connected to by itself, each once. */
 static unsigned find_peers(struct peer peers[PEERS])
 {
 	unsigned count = 0;
 
 	for (int i = 0; i < seen.connection_count; i++) {
-		const struct diag_connection *one = &seen.connections[i];
-		char address[SOCK_DIAG_ADDRESS];
+		char address[PEER_TEXT];
 		unsigned at = 0;
 
-		if (one->is_unix || one->state != 1 || !is_ours(one->inode) || is_own_port(one->local_port) || is_ours(one->peer))
+		if (!name_peer(&seen.connections[i], address))
 			continue;
-		sock_diag_remote_text(one, address, sizeof(address));
 		while (at < count && strcmp(peers[at].address, address) != 0)
 			at++;
 		if (at == count && count < PEERS) {
-			peers[count] = (struct peer){.port = one->remote_port};
+			peers[count] = (struct peer){.port = seen.connections[i].remote_port};
 			memcpy(peers[count++].address, address, sizeof(address));
 		}
 		if (at < count)
@@ -160,6 +205,20 @@ static enum dependency_kind kind_of(uint16_t port)
 			if (dependency_kinds[kind].schemes[i].port == port)
 				return (enum dependency_kind)kind;
 	return port == 8080 || port == 8081 || port == 3000 ? DEPENDENCY_HTTP : DEPENDENCY_TCP;
+}
+
+static void print_unix_peer(const struct peer *peer, unsigned number)
+{
+	enum dependency_kind kind = kind_of_path(peer->address);
+	const char *name = dependency_kinds[kind].name, *file = strrchr(peer->address, '/');
+
+	printf("  # %u connection%s to unix:%s\n", peer->count, peer->count == 1 ? "" : "s", peer->address);
+	if (kind == DEPENDENCY_POSTGRES)
+		printf("  - {name: %s%u, kind: %s, url: \"postgresql://USER@/DATABASE?host=%.*s&port=%s\"}\n", name, number, name,
+			(int)(file - peer->address), peer->address, file + strlen("/.s.PGSQL."));
+	else
+		printf("  - {name: %s%u, kind: %s, url: \"unix://%s%s\"}\n", name, number, name,
+			kind == DEPENDENCY_MYSQL ? "USER@" : "", peer->address);
 }
 
 static void print_peer(const struct peer *peer, unsigned number)
@@ -220,6 +279,6 @@ int config_suggest(pid_t pid)
 	       "# Addresses are of the moment: put names in their places.\n%s",
 		count ? "dependencies:\n" : "# dependencies: it is connected to nobody now\n");
 	for (unsigned i = 0; i < count; i++)
-		print_peer(&peers[i], i + 1);
+		(*peers[i].address == '/' ? print_unix_peer : print_peer)(&peers[i], i + 1);
 	return 0;
 }

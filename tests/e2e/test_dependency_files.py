@@ -1,6 +1,9 @@
 # ctest: timeout=120
 # SPDX-License-Identifier: Apache-2.0
 """Files of dependencies that are wrong in ways that people write: the line, what is allowed, and never a secret."""
+import contextlib
+import socket
+
 import pytest
 
 from lifesign import call, free_port
@@ -85,3 +88,24 @@ def test_fail_open_is_among_what_may_stand_at_the_top(place):
     path = place.file("c.yaml", "failopen: {allHardDown: true}\n")
     said = call("config", "check", path).stdout
     assert "(did you mean 'failOpen'?)" in said and "groups, failOpen\n" in said, said
+
+
+def test_peers_on_unix_sockets_are_suggested_where_their_path_tells_the_kind(place, plain):
+    names = ["redis.sock", ".s.PGSQL.5433", "bus"]
+    script = ("import socket,sys,time\nkept=[]\n"
+              "for path in sys.argv[1:]:\n"
+              "    s=socket.socket(socket.AF_UNIX);s.connect(path);kept.append(s)\n"
+              "time.sleep(60)\n")
+    with contextlib.ExitStack() as stack:
+        accepted = []
+        for name in names:
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(f"{place.path}/{name}")
+            listener.listen()
+            accepted.append(listener)
+        client = plain(["/usr/bin/python3", "-c", script, *[f"{place.path}/{name}" for name in names]])
+        ends = [stack.enter_context(listener.accept()[0]) for listener in accepted]
+        said = call("config", "suggest", client.pid).stdout
+    assert len(ends) == 3 and f'kind: redis, url: "unix://{place.path}/redis.sock"' in said, said
+    assert f'url: "postgresql://USER@/DATABASE?host={place.path}&port=5433"' in said and f"{place.path}/bus" not in said
+    assert call("config", "check", place.file("suggested.yaml", said)).returncode == 0
