@@ -4,8 +4,6 @@
 import os
 import subprocess
 
-import pytest
-
 from kinds import GROWTH, Certificates, Prober, Server, ask, faults, node_modules, outlives, side_by_side
 from lifesign import SOURCE, accepts, free_port, wait_until
 from services import python_http
@@ -78,8 +76,11 @@ def test_tls_is_verified(place, plain):
     assert [(name, result) for name, result in seen.items() if result.said() != name.split()[0]] == []
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_one_kept_connection_survives_kill_and_stop(place, plain, tls):
+def test_one_kept_connection_survives_kill_and_stop(place, plain):
+    side_by_side({tls: lambda t=tls: keeps_one_connection(place, plain, t) for tls in (False, True)})
+
+
+def keeps_one_connection(place, plain, tls):
     certificates = Certificates(place) if tls else None
     server = Grpc(plain, "health", certificates.right if tls else ())
     keys = {"kind": "grpc", "url": server.url("grpcs" if tls else "grpc"), **({"caFile": certificates.ca} if tls else {})}

@@ -134,8 +134,11 @@ def test_tls_is_verified_and_speaks_http2(place, plain):
     assert " HTTP/2.0 " in right.log()[0]
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_one_kept_connection_survives_kill_and_stop(place, plain, tls):
+def test_one_kept_connection_survives_kill_and_stop(place, plain):
+    side_by_side({tls: lambda t=tls: keeps_one_connection(place, plain, t) for tls in (False, True)})
+
+
+def keeps_one_connection(place, plain, tls):
     certificates = Certificates(place) if tls else None
     web = Web(place, plain, certificates.right if tls else None)
     keys = {"url": web.url(scheme="https" if tls else "http"), **({"caFile": certificates.ca} if tls else {})}

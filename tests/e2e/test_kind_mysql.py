@@ -188,8 +188,11 @@ def test_tls_is_verified(place, plain):
     assert seen["up"].phases["tls"] > 0
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_one_kept_connection_survives_kill_and_stop(place, plain, tls):
+def test_one_kept_connection_survives_kill_and_stop(place, plain):
+    side_by_side({tls: lambda t=tls: keeps_one_connection(place, plain, t) for tls in (False, True)})
+
+
+def keeps_one_connection(place, plain, tls):
     certificates = Certificates(place) if tls else None
     maria = Maria(place, plain, certificate=certificates.right if tls else None)
     keys = {"caFile": certificates.ca} if tls else {}
