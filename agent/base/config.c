@@ -298,3 +298,17 @@ bool config_is_null(const struct config_node *node)
 			return true;
 	return false;
 }
+
+bool config_join(const struct config_node *node, char *out, size_t bytes)
+{
+	const struct config_node *item = node->kind == CONFIG_LIST ? node->first : node;
+	size_t used = 0;
+
+	*out = 0;
+	for (; item; item = node->kind == CONFIG_LIST ? item->next : NULL) {
+		if (item->kind != CONFIG_SCALAR || config_is_null(item) || item->wrong || strlen(item->text) + 2 > bytes - used)
+			return false;
+		used += (size_t)(stpcpy(stpcpy(out + used, used ? "," : ""), item->text) - (out + used));
+	}
+	return used > 0;
+}

@@ -49,6 +49,9 @@ void config_free(struct config_document *document);
 /* A plain scalar that says nothing: empty, ~ or null. */
 bool config_is_null(const struct config_node *node);
 
+/* Texts of a list with commas between, or a text itself: false when it is something else, or does not fit. */
+bool config_join(const struct config_node *node, char *out, size_t bytes);
+
 /* Value of NAME in an environment, or NULL. */
 const char *config_variable(const char *const *environment, const char *name);
 

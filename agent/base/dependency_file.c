@@ -93,7 +93,7 @@ static bool take_kind(struct walk *walk, const struct config_node *map, struct d
 	if (url && url->wrong)
 		return false;
 	guessed = is_text(url) ? dependency_kind_of_url(url->text) : DEPENDENCY_KINDS;
-	if (guessed == DEPENDENCY_KINDS) {
+	if (guessed >= DEPENDENCY_PEERS) {
 		dependency_tell_kinds(is_text(url) ? url->text : "", reason, sizeof(reason));
 		complain(walk, url ? url->line : map->line, out, NULL, reason);
 		return false;
@@ -322,20 +322,22 @@ static const struct config_node *find_peers(const struct config_node *root)
 	if (!open && readiness && readiness->kind == CONFIG_MAP)
 		open = find(readiness, "failOpen");
 	open = open && open->kind == CONFIG_MAP ? find(open, "peers") : NULL;
-	return is_text(open) ? open : NULL;
+	return open && !open->wrong && !config_is_null(open) ? open : NULL;
 }
 
 /* The siblings are asked as a dependency is: shown, never gating. */
 static void add_peers(struct walk *walk, const struct config_node *peers)
 {
 	struct dependency *out = &walk->set->list[walk->set->count];
-	char reason[COMPLAINT_TEXT];
+	char reason[COMPLAINT_TEXT], hosts[DEPENDENCY_URL - 16];
 
+	if (!config_join(peers, hosts, sizeof(hosts)))
+		return; /* was complained of */
 	strcpy(out->name, "peers"); /* nobody else can be called so */
 	out->kind = DEPENDENCY_PEERS;
 	out->class = DEPENDENCY_INFO;
 	out->line = peers->line;
-	(void)snprintf(out->url, sizeof(out->url), "lifesign://%s", peers->text); /* cut: refused below */
+	(void)snprintf(out->url, sizeof(out->url), "lifesign://%s", hosts); /* fits */
 	if (dependency_parse_url(out->kind, out->url, &out->at, reason, sizeof(reason)))
 		complaints_add(walk->why, "%s:%u: failOpen.peers: %s", walk->file, peers->line, reason);
 	else

@@ -18,6 +18,7 @@
 enum {
 	SETTINGS_LISTENS = 8,
 	SETTINGS_TEXT = 256,
+	SETTINGS_PEERS = 1000,
 	SETTINGS_PATH = 1024,
 	SETTINGS_COMMAND = 16,
 	SERVICE_NAME_BYTES = 64
@@ -66,7 +67,7 @@ struct settings {
 		unsigned failure_threshold, success_threshold;
 		double queue_share, memory_share;
 		bool all_hard_down; /* failOpen … */
-		char peers[SETTINGS_TEXT];
+		char peers[SETTINGS_PEERS];
 		double peer_share;
 	} readiness;
 	unsigned dependencies;       /* how many the file has: base/dependency_set.h */

@@ -161,6 +161,18 @@ static void take_list(struct walk *walk, const struct setting *row, const struct
 			complain(walk, item, row->key, reason);
 }
 
+/* A list where one text with commas is as good. */
+static void take_joined(struct walk *walk, const struct setting *row, const struct config_node *node)
+{
+	char text[SETTINGS_PEERS];
+	struct config_node whole = {.kind = CONFIG_SCALAR, .line = node->line, .text = text, .quoted = true};
+
+	if (node->kind == CONFIG_LIST && config_join(node, text, sizeof(text)))
+		take_scalar(walk, row, &whole);
+	else
+		take_scalar(walk, row, node);
+}
+
 static void take_node(struct walk *walk, const struct config_node *node, const char *above)
 {
 	const struct setting *row;
@@ -180,7 +192,7 @@ static void take_node(struct walk *walk, const struct config_node *node, const c
 	if (row && setting_is_list(row))
 		take_list(walk, row, node);
 	else if (row)
-		take_scalar(walk, row, node);
+		(row->joined ? take_joined : take_scalar)(walk, row, node);
 	else if (is_list_of_dependencies(path))
 		return;
 	else if (!is_section(path))

@@ -293,9 +293,10 @@ const struct setting settings_table[] = {
 		.standard = "false",
 		FIELD(readiness.all_hard_down)},
 	{.key = "readiness.failOpen.peers",
-		FILE_ONLY("Siblings by DNS name, or several HOST[:PORT] with commas between (8081): "
+		FILE_ONLY("Siblings by DNS name, or several HOST[:PORT] in a list or with commas between (8081): "
 			  "asked for their dependencies."),
 		.type = SETTING_TEXT,
+		.joined = true,
 		FIELD(readiness.peers)},
 	{.key = "readiness.failOpen.peerShare",
 		FILE_ONLY("Stay ready while so many of the siblings that answer have a hard dependency down, too."),

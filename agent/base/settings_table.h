@@ -39,6 +39,7 @@ struct setting {
 	size_t offset, bytes;      /* in struct settings */
 	bool fixed;                /* cannot change while a service runs */
 	bool idle;                 /* taken and checked; nothing in this version acts on it */
+	bool joined;               /* a list of texts is one text with commas */
 };
 
 extern const struct setting settings_table[];

@@ -17,7 +17,7 @@
 
 #include <jansson.h>
 
-enum { PEERS = 64, HOSTS = 16, ANSWER_BYTES = 128 * 1024, DEFAULT_PORT = 8081 };
+enum { PEERS = 64, HOSTS = 64, ANSWER_BYTES = 128 * 1024, DEFAULT_PORT = 8081 };
 
 struct peer {
 	struct attempt_address address;

@@ -358,7 +358,8 @@ def test_siblings_who_fail_as_well_keep_it_ready(run, place):
     ports = [free_port() for _ in range(3)]
 
     def others(i):
-        return {"peers": ",".join(f"127.0.0.1:{port}" for port in ports if port != ports[i]), "peerShare": 0.6}
+        siblings = [f"127.0.0.1:{port}" for port in ports if port != ports[i]]
+        return {"peers": siblings if i else ",".join(siblings), "peerShare": 0.6}
     with Answers() as shared, Answers() as own:
         more = [[], [], [own.dependency("own", **{"class": "hard"})]]
         replicas = [Depending(run, lifesign_place(place, f"r{i}"), [shared.dependency("db", **{"class": "hard"}), *more[i]],

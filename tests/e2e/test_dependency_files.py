@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of dependencies that are wrong in ways that people write: the line, what is allowed, and never a secret."""
 import contextlib
+import json
 import socket
 
 import pytest
@@ -109,3 +110,23 @@ def test_peers_on_unix_sockets_are_suggested_where_their_path_tells_the_kind(pla
     assert len(ends) == 3 and f'kind: redis, url: "unix://{place.path}/redis.sock"' in said, said
     assert f'url: "postgresql://USER@/DATABASE?host={place.path}&port=5433"' in said and f"{place.path}/bus" not in said
     assert call("config", "check", place.file("suggested.yaml", said)).returncode == 0
+
+
+@pytest.mark.parametrize("peers", ["a", "a:1,b,[::1]:9", ["a"], ["a:1", "b", "[::1]:9"], [f"10.0.0.{i}:8081" for i in range(60)]])
+def test_siblings_are_a_name_or_a_list(place, peers):
+    path = place.file("c.yaml", json.dumps({"failOpen": {"peers": peers}}))
+    done = call("config", "check", path)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("peers, said", [([], "found an empty list"), ([["a"]], "found a list"), ({"a": 1}, "found keys"), (["a", None], "found a list"),
+                                         (["a", "b:x"], "found 'lifesign://a,b:…', allowed: a port"), (["a,"], "a host is missing in the list")])
+def test_siblings_that_cannot_be_asked_are_told(place, peers, said):
+    path = place.file("c.yaml", json.dumps({"failOpen": {"peers": peers}}))
+    done = call("config", "check", path)
+    assert done.returncode == 78 and f"{path}:1: " in done.stdout and said in done.stdout and done.stdout.count("\n") == 1, done.stdout
+
+
+def test_siblings_are_no_kind_of_a_dependency(place):
+    path = place.file("c.yaml", 'dependencies: [{name: a, url: "lifesign://h"}]\n')
+    assert "'lifesign://' does not say it, allowed: postgres" in call("config", "check", path).stdout
