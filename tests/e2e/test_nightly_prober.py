@@ -15,7 +15,10 @@ from lifesign import BIN, Place, wait_until
 from mixed_holes import KINDS, Mixed
 
 DEATHS = 1000
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs", "hostile_prober.py"), encoding="utf-8") as program:
+    HOSTILE = program.read()
 CYCLES = int(os.environ.get("LIFESIGN_PROBE_CYCLES", "10000"))
+LIVES = 1.1  # seconds: who ends sooner is started again more and more seldom
 SELDOM = 4  # what has been down for more than a hundred questions is asked in every fourth cycle
 
 
@@ -76,8 +79,8 @@ def killed_and_stopped(run, number, deaths):
             with nobody_notices(service):
                 for _ in range(deaths):
                     pid = service.until_prober(seconds=60)
-                    asked = server.asked
-                    wait_until(lambda least=asked: server.asked > least, 60, service.said)
+                    asked, since = server.asked, time.monotonic()
+                    wait_until(lambda least=asked, at=since: server.asked > least and time.monotonic() > at + LIVES, 60, service.said)
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, chance.choice([signal.SIGKILL] * 4 + [signal.SIGSTOP]))
                     wait_until(lambda which=pid: service.prober() != which, 30, service.said)
@@ -86,45 +89,6 @@ def killed_and_stopped(run, number, deaths):
             return deaths
     finally:
         place.remove()
-
-
-# A prober that does each wrong thing for a second and kills itself: garbage, floods, lies about another reading of the file,
-# results of the far future, a beat that is overwritten, descriptors that are closed, or nothing at all.
-HOSTILE = """#!/usr/bin/python3
-import mmap, os, random, signal, socket, struct, sys, time
-if "--serve" not in sys.argv: sys.exit(64)
-with open(os.path.dirname(os.path.abspath(sys.argv[0])) + "/starts", "a") as f: f.write("x")
-r = random.Random()
-end = time.monotonic() + 1.05
-s = socket.socket(fileno=3)
-s.setblocking(True)
-s.settimeout(0.05)
-beat = mmap.mmap(4, 0)
-what = r.randrange(6)
-def tick():
-    beat[:8] = r.randbytes(8)
-    return time.monotonic() < end
-def send(data):
-    try: s.send(data)
-    except OSError: pass
-def result(epoch):
-    now = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + r.choice([0, 10 ** 18, -10 ** 18])
-    return struct.pack("<IIQQQIIqq", 1, r.choice([0, 0, 1, 2 ** 31]), epoch, 1, 1, r.randrange(5), r.randrange(20), now, now) + r.randbytes(5 * 8 + 16 + 64 + 160 + 128)
-while tick():
-    if what == 0: send(r.randbytes(r.choice([0, 1, 15, 16, 519, 520, 528, 536, 60000])))
-    elif what == 1: send(bytes(r.choice([16, 520, 528])))
-    elif what == 2: send(result(r.getrandbits(64)))
-    elif what == 3:
-        beat[:] = r.randbytes(len(beat))
-        time.sleep(0.02)
-    elif what == 4:
-        for fd in (3, 4): os.close(fd) if os.path.exists(f"/proc/self/fd/{fd}") else None
-        time.sleep(0.1)
-    else:
-        try: s.recv(65536)
-        except OSError: time.sleep(0.01)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
 
 
 def wrong_ones(run, number, deaths):
