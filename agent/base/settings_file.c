@@ -209,6 +209,25 @@ static void walk_map(struct walk *walk, const struct config_node *map, const cha
 		take_node(walk, node, path);
 }
 
+static const struct config_node *find(const struct config_node *map, const char *key)
+{
+	const struct config_node *node = map && map->kind == CONFIG_MAP ? map->first : NULL;
+
+	while (node && strcmp(node->key, key))
+		node = node->next;
+	return node;
+}
+
+/* It may stand at either place, but one of the two would count for siblings and the other for the rest. */
+static void refuse_two_fail_opens(const struct walk *walk, const struct config_node *root)
+{
+	const struct config_node *top = find(root, "failOpen"), *below = find(find(root, "readiness"), "failOpen");
+
+	if (top && below)
+		complaints_add(walk->why, "%s:%u: found failOpen twice, allowed: at the top (line %u) or in readiness", walk->file, below->line,
+			top->line);
+}
+
 static unsigned long line_of(const char *text, size_t name_bytes)
 {
 	return text[name_bytes] == ':' ? strtoul(text + name_bytes + 1, NULL, 10) : 0;
@@ -268,6 +287,7 @@ void settings_read_file(
 		walk_map(&walk, document.root, "");
 	else if (document.root && !config_is_null(document.root))
 		complain_of_kind(&walk, document.root, "", "keys, as in \"service: orders\"");
+	refuse_two_fail_opens(&walk, document.root);
 	take_dependencies(settings, &document, why);
 	config_free(&document);
 	sort_by_line(why, before, strlen(path));

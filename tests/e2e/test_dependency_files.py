@@ -130,3 +130,9 @@ def test_siblings_that_cannot_be_asked_are_told(place, peers, said):
 def test_siblings_are_no_kind_of_a_dependency(place):
     path = place.file("c.yaml", 'dependencies: [{name: a, url: "lifesign://h"}]\n')
     assert "'lifesign://' does not say it, allowed: postgres" in call("config", "check", path).stdout
+
+
+def test_fail_open_stands_at_one_place(place):
+    path = place.file("c.yaml", "failOpen: {peers: a}\nreadiness:\n  failOpen: {peerShare: 0.9}\n")
+    done = call("config", "check", path)
+    assert (done.returncode, done.stdout) == (78, f"{path}:3: found failOpen twice, allowed: at the top (line 1) or in readiness\n")
