@@ -194,18 +194,22 @@ static int prober_status(void)
 	return WEXITSTATUS(status);
 }
 
+/* Without an agent it ends by itself, unless a test has failed in the middle. */
 static int stage_down(void **state)
 {
+	pid_t ended = 0;
+	int status = 0;
+
 	(void)state;
 	close(prober.socket);
-	if (prober.pid) {
+	if (prober.pid && !COMES_TRUE(ended || (ended = waitpid(prober.pid, &status, WNOHANG)))) {
 		kill(prober.pid, SIGKILL);
-		(void)waitpid(prober.pid, NULL, 0);
-		prober.pid = 0;
+		(void)waitpid(prober.pid, &status, 0);
 	}
+	prober.pid = 0;
 	munmap(stage, sizeof(*stage));
 	munmap(prober.beat, sizeof(*prober.beat));
-	return 0;
+	return status; /* a sanitizer has its own */
 }
 
 /* `count` dependencies d`first`, … in a plan that is to be freed. */
