@@ -176,13 +176,8 @@ static void follow_on(struct http *http, struct attempt *attempt, long status)
 	free(said);
 }
 
-static void ask_http(void *state, struct attempt *attempt)
+static void judge(struct http *http, struct attempt *attempt, long status)
 {
-	struct http *http = state;
-	long status = request(http, attempt, NULL);
-
-	if (status == 0)
-		return;
 	if (attempt->of->follow)
 		follow_on(http, attempt, status);
 	else if (!http_status_is_up(attempt->of, status))
@@ -191,7 +186,16 @@ static void ask_http(void *state, struct attempt *attempt)
 	else
 		http_judge_body(
 			attempt, body_of(http), http->body.used, http->has_pattern ? &http->pattern : NULL);
-	http->link.attempt = NULL;
+}
+
+static void ask_http(void *state, struct attempt *attempt)
+{
+	struct http *http = state;
+	long status = request(http, attempt, NULL);
+
+	if (status != 0)
+		judge(http, attempt, status);
+	http->link.attempt = NULL; /* what is kept may outlive it */
 }
 
 const struct probe_kind probe_kind = {.name = "http", .open = open_http, .ask = ask_http, .close = close_http};
