@@ -310,6 +310,8 @@ static void find_route(struct visit *visit)
 	visit->route = route_find(path, visit->asked->peer, &visit->check);
 	if (visit->name && visit->route && (visit->route->flags & ROUTE_AGENT))
 		visit->route = NULL;
+	if (visit->route && (visit->route->flags & ROUTE_LOCAL) && visit->asked->peer == PEER_REMOTE && !visit->service->setup.details)
+		visit->route = NULL;
 }
 
 unsigned answer_request(

@@ -37,5 +37,6 @@ render_function render_health;                                /* render_health.c
 render_function render_status;                                /* render_status.c */
 render_function render_services, render_agent_livez;          /* render_agent.c */
 render_function render_metrics;                               /* render_metrics.c */
+render_function render_browser;                               /* render_browser.c */
 
 #endif

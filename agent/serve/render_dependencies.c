@@ -7,7 +7,12 @@
 #include "base/clock.h"
 #include "base/dependency_table.h"
 
-static const char *const classes[] = {[DEPENDENCY_SOFT] = "soft", [DEPENDENCY_HARD] = "hard", [DEPENDENCY_INFO] = "info"};
+const char *render_class(enum dependency_class class)
+{
+	static const char *const texts[] = {[DEPENDENCY_SOFT] = "soft", [DEPENDENCY_HARD] = "hard", [DEPENDENCY_INFO] = "info"};
+
+	return texts[class];
+}
 
 static bool is_available(const struct snapshot_dependency *of)
 {
@@ -50,7 +55,7 @@ static void write_one(
 	json_object(json, NULL);
 	json_text_within(json, "name", of->name, sizeof of->name);
 	json_text(json, "kind", dependency_kinds[of->kind].name);
-	json_text(json, "class", classes[of->class]);
+	json_text(json, "class", render_class(of->class));
 	json_text(json, "status", probe_status_text(of->status));
 	json_text(json, "error", of->error ? probe_error_text(of->error) : NULL);
 	write_seconds(json, "since_seconds", of->since > 0, standing->snapshot->sampled - of->since);
@@ -92,7 +97,7 @@ void render_dependency_checks(struct json *json, const struct standing *standing
 		json_object(json, NULL);
 		json_text(json, "componentId", of->name);
 		json_text(json, "componentType", "datastore");
-		json_text(json, "class", classes[of->class]); /* these two are for siblings: probe/kind_peers.c */
+		json_text(json, "class", render_class(of->class)); /* these two are for siblings: probe/kind_peers.c */
 		json_text(json, "state", probe_status_text(of->status));
 		if (is_available(of) && of->latency_ns >= 0) {
 			json_seconds(json, "observedValue", of->latency_ns);

@@ -26,4 +26,7 @@ void put_dependency_good(struct sheet *sheet, const struct snapshot *snapshot);
 void put_dependency_probes(struct sheet *sheet, const struct snapshot *snapshot);
 void put_dependency_durations(struct sheet *sheet, const struct snapshot *snapshot);
 
+/* "soft", "hard", "info" */
+const char *render_class(enum dependency_class class);
+
 #endif

@@ -18,6 +18,7 @@ static const struct route routes[] = {
 	{"/services", {NULL}, READ_METHODS, render_services, ROUTE_AGENT},
 	{"/agent/livez", {NULL}, READ_METHODS, render_agent_livez, ROUTE_SHARED | ROUTE_AGENT},
 	{"/maintenance", {NULL}, METHOD_POST, "POST", NULL, ROUTE_UNIX | ROUTE_MAINTENANCE | ROUTE_AGENT},
+	{"/", {NULL}, READ_METHODS, render_browser, ROUTE_HEADERS | ROUTE_DETAILS | ROUTE_LOCAL},
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0], OTHER_PATH = SERVE_PATHS - 1 };

@@ -5,7 +5,7 @@ import pytest
 from lifesign import Run, free_port
 
 PATHS = ["/livez", "/readyz", "/startupz", "/healthz", "/health/live", "/health", "/health/status", "/metrics", "/livez/deadlock"]
-STRANGE = ["/services/", "/services//livez", "/services/svc", "/services/svc/", "/services/other/livez", "/services/sv/livez", "/services/svcx/livez",
+STRANGE = ["/services/", "/services//livez", "/services/svc", "/services/svc//", "/services/other/livez", "/services/sv/livez", "/services/svcx/livez",
            "/services/SVC/livez", "/services/svc/services", "/services/svc/agent/livez", "/services/svc/services/svc/livez", "/services/svc//livez",
            "/services/svc/livez/", "/services/" + "x" * 3000 + "/livez", "/servicesvc/livez", "/agent", "/agent/livez/", "/agent/readyz"]
 

@@ -156,7 +156,7 @@ static void paths_lead_where_the_contract_says(void **state)
 		{"/health/status/", PEER_REMOTE, NULL, NULL}, {"/LIVEZ", PEER_REMOTE, NULL, NULL}, {"", PEER_REMOTE, NULL, NULL},
 		{"livez", PEER_REMOTE, NULL, NULL}, {"//livez", PEER_REMOTE, NULL, NULL}, {"/reload/", PEER_UNIX, NULL, NULL},
 		{"/../livez", PEER_REMOTE, NULL, NULL}, {"*", PEER_REMOTE, NULL, NULL},
-		{"/debug/pprof/profile", PEER_UNIX, NULL, NULL}, {"/", PEER_UNIX, NULL, NULL},
+		{"/debug/pprof/profile", PEER_UNIX, NULL, NULL}, {"/", PEER_UNIX, "/", NULL}, {"/", PEER_LOOPBACK, "/", NULL}, {"//", PEER_UNIX, NULL, NULL},
 	};
 
 	(void)state;
