@@ -173,8 +173,9 @@ class Faulty:
 
 
 def _forever(connection):
-    while connection.recv(65536):
-        pass
+    with contextlib.closing(connection):
+        while connection.recv(65536):
+            pass
 
 
 def silent(connection):
