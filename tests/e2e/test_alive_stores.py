@@ -1,4 +1,4 @@
-# ctest: timeout=600
+# ctest: timeout=400
 # SPDX-License-Identifier: Apache-2.0
 """Databases, caches and queues that are idle, busy, waiting or waited for are not dead, and not ready only for cause."""
 import pytest
