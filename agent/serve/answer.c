@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <microhttpd.h>
 
@@ -302,10 +303,22 @@ static unsigned answer_maintenance(const struct visit *visit)
 	return queue_text(visit, 202, "maintenance asked for\n");
 }
 
+/* RFC 9112, 3.2.2: a server takes the absolute form of a request, too. */
+static const char *path_of(const char *url)
+{
+	static const char scheme[] = "http://";
+	const char *path;
+
+	if (strncasecmp(url, scheme, sizeof scheme - 1) != 0)
+		return url;
+	path = strchr(url + sizeof scheme - 1, '/');
+	return path ? path : "/";
+}
+
 /* The route of a path with or without /services/NAME before it. */
 static void find_route(struct visit *visit)
 {
-	const char *path = route_strip_service(visit->asked->url, &visit->name, &visit->name_bytes);
+	const char *path = route_strip_service(path_of(visit->asked->url), &visit->name, &visit->name_bytes);
 
 	visit->route = route_find(path, visit->asked->peer, &visit->check);
 	if (visit->name && visit->route && (visit->route->flags & ROUTE_AGENT))

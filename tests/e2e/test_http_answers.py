@@ -15,7 +15,7 @@ from http_demo import Demo, read_answer
 LIVEZ = ["/livez", "/live", "/health/live", "/healthz"]
 READYZ = ["/readyz", "/ready", "/health/ready"]
 STARTUPZ = ["/startupz", "/startup", "/health/startup"]
-OTHERS = ["/health", "/health/status", "/metrics"]
+OTHERS = ["/health", "/health/status", "/metrics", "/"]
 CODES = {  # scenario: livez, readyz, startupz, health, verdict
     "alive": (200, 200, 200, 200, "alive"),
     "degraded": (200, 200, 200, 200, "degraded"),
@@ -74,7 +74,7 @@ def test_other_methods_are_405_and_unknown_paths_404(demo):
             answer = demo.ask(path, method=method)
             assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD"), (path, method)
             assert answer.headers["Lifesign-Verdict"] == "alive"
-    for path in ["/", "/livez/", "/readyz/nonsense", "/livezz", "/health/", "/metrics/", "/LIVEZ", "/debug/pprof/profile",
+    for path in ["//", "/livez/", "/readyz/nonsense", "/livezz", "/health/", "/metrics/", "/LIVEZ", "/debug/pprof/profile",
                  "/debug/pprof/", "/favicon.ico", "/services/", "/reload", "/livez%2f", "/a%00b", "/%"]:
         for method in ("GET", "HEAD", "POST"):
             answer = demo.ask(path, method=method)
@@ -92,6 +92,14 @@ def test_parameters_are_decoded_and_unknown_ones_ignored(demo):
     assert 'warn: some health checks cannot be excluded: no matches for "no such\\""\n' in verbose
     assert demo.ask("/readyz/draining").status == 503 and demo.ask("/ready/deadlock").body == b"ok"
     assert demo.ask("/health/ready/queue%5Ffull").text == "[-]queue_full failed: queue_full\nreadyz check failed\n"
+
+
+@pytest.mark.parametrize("target,code", [("http://localhost/livez", "200"), ("HTTP://[::1]:1/services/nobody/livez", "404"),
+                                         ("http://localhost", "200"), ("http://", "200"), ("https://localhost/livez", "404")])
+def test_the_absolute_form_of_a_request_is_taken(demo, target, code):
+    with demo.connect() as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert read_answer(connection)[0].split()[1] == code
 
 
 def test_every_listener_answers(demo):
