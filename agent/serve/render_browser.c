@@ -92,9 +92,18 @@ static void put_verdicts(struct buf *out, const struct standing *standing)
 		started ? "started" : "starting");
 }
 
+static void put_subject(struct buf *out, const struct snapshot *snapshot, const struct snapshot_reason *reason)
+{
+	bool known = reason->dependency && reason->dependency <= snapshot->dependency_count;
+
+	buf_text(out, "<td>");
+	if (known)
+		put_text(out, snapshot->dependencies[reason->dependency - 1].name, sizeof snapshot->dependencies->name);
+}
+
 static void put_reasons(struct buf *out, const struct standing *standing, const struct request *request)
 {
-	begin_table(out, "Reasons", "probe<th>code<th>held by<th>for<th>");
+	begin_table(out, "Reasons", "probe<th>code<th>of<th>held by<th>for<th>");
 	for (enum probe probe = 0; probe < PROBE_COUNT; probe++) {
 		const struct snapshot_answer *answer = standing_answer(standing, probe);
 
@@ -104,6 +113,7 @@ static void put_reasons(struct buf *out, const struct standing *standing, const 
 			buf_text(out, "<tr>");
 			put_word(out, probe_label(probe));
 			put_word(out, reason_text(reason->code));
+			put_subject(out, standing->snapshot, reason);
 			put_word(out, held_text(reason->held));
 			put_seconds(out, reason->since, standing->now);
 			put_word(out, request->details ? standing_detail(standing, reason) : "");
