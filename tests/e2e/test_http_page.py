@@ -68,7 +68,7 @@ def test_free_text_is_for_local_callers_only(run, place):
     service = Depending(run, place, [{"name": "db", "url": f"tcp://127.0.0.1:{refused_port()}", "class": "hard"}])
     service.until("db", "down")
     detail = service.run.status()["ready"]["reasons"][0]["detail"]
-    assert Page(service.run.get("/")).texts.count("db") == 2, "the dependency, and the reason that names it"
+    assert Page(service.run.get("/")).texts.count("db") == 3, "the dependency, its event, and the reason that names it"
     assert "refused" in Page(service.run.get("/")).texts and detail in Page(service.run.get("/")).texts
     assert detail not in Page(service.run.get("/", headers={"X-Forwarded-For": "192.0.2.1"})).texts
 
