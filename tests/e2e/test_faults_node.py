@@ -25,10 +25,18 @@ def clients(scene, count=2, path="/"):
     return scene.also(Clients(scene.service.port, count, get(path)))
 
 
+def answered(scene, path):
+    """Its loop takes all who have come before it looks at what they say: who is to wait comes after this answer, behind which
+    the fault begins without another look."""
+    link = scene.also(socket.create_connection(("127.0.0.1", scene.service.port), 10))
+    link.sendall(get(path))
+    assert link.recv(512)
+
+
 def play(scene, path, *word, wrap=()):
     """The fault, and then clients who wait."""
     run = scene.start(faulty(*word, wrap=wrap), used=40, liveness={"loopSpinningSeconds": 2})  # of CPU time, which a busy machine gives late
-    scene.inject(f"GET {path}", lambda: (clients(scene, 1, path), clients(scene)))
+    scene.inject(f"GET {path}", lambda: (answered(scene, path), clients(scene)))
     return run
 
 
