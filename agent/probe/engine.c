@@ -20,6 +20,7 @@ enum { WORDS_A_TURN = 64, ENGINE_OVER = 0, ENGINE_BROKEN = 70, ENGINE_STUCK = 75
 #define BEAT_NS (200 * NS_PER_MS)
 #define HELLO_NS NS_PER_SECOND
 #define STUCK_MOST_NS (60 * NS_PER_SECOND)
+#define STUCK_LEAST_NS (3 * NS_PER_SECOND) /* so long a busy machine may let a thread wait */
 #define SELDOM_MOST_NS (30 * NS_PER_SECOND) /* what is down is asked at least so often, unless the period is longer */
 
 /* Any number below `below`; nothing depends on how random it is. */
@@ -143,6 +144,8 @@ static int64_t stuck_limit(const struct engine *engine)
 {
 	int64_t limit = 2 * engine->period_ns + engine->timeout_ns;
 
+	if (limit < STUCK_LEAST_NS)
+		return STUCK_LEAST_NS;
 	return limit < STUCK_MOST_NS ? limit : STUCK_MOST_NS;
 }
 
