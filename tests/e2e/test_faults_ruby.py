@@ -31,8 +31,9 @@ def clients(scene, count=1, says=b"fault\n"):
 
 def unready(scene):
     """Where ruby's threads are at home shows by and by: all wait in a few places of the same code. So whoever accepts is
-    seen to be blocked, or only not to take connections; which of the two is a matter of chance, and so is a death."""
-    codes = ("loop_blocked", "pool_exhausted")
+    seen to be blocked, or only not to take connections; which of the two is a matter of chance, and so is a death. And a
+    thread that had answered before the fault held waits for its client, who says no more."""
+    codes = ("loop_blocked", "pool_exhausted", "dependency_wait")
     scene.unready(wait_until(lambda: next((c for c in codes if ("ready", c) in scene.watch.seen and ("ready", False) in scene.watch.seen), None),
                              30, scene.said))
 
