@@ -12,12 +12,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct dependency of;
 	uint8_t how = size ? data[0] : 0;
 
-	memset(&of, 0, sizeof of);
-	strcpy(of.at.user, how & 1 ? "app" : "");
-	strcpy(of.at.password, how & 2 ? "kilimanjaro" : "");
-	strcpy(of.ask, how & 4 ? "curr_items" : how & 8 ? "items items:1:number" : "");
-	of.at.tls = how & 16;
-	of.has_max = how & 32;
+	dress(&of, how, "", "items items:1:number");
+	if (how & 4)
+		strcpy(of.ask, "curr_items");
 	if (size)
 		ask_peer(&of, data + 1, size - 1, how & 64 ? 1 : size);
 	return 0;

@@ -17,13 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct dependency of;
 	uint8_t how = size ? data[0] : 0;
 
-	memset(&of, 0, sizeof of);
-	strcpy(of.at.user, how & 1 ? "app" : "");
-	strcpy(of.at.password, how & 2 ? "kilimanjaro" : "");
-	strcpy(of.at.path, how & 4 ? "/orders" : "");
-	strcpy(of.ask, how & 8 ? "SELECT 1" : "");
-	of.at.tls = how & 16;
-	of.has_max = how & 32;
+	dress(&of, how, "/orders", "SELECT 1");
 	of.role = how & 64 ? ROLE_PRIMARY : ROLE_ANY;
 	if (size)
 		ask_peer(&of, data + 1, size - 1, how & 128 ? 1 : size);

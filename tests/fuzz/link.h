@@ -129,4 +129,16 @@ static void ask_peer(const struct dependency *of, const uint8_t *data, size_t si
 	free(bytes);
 }
 
+/* What is asked, by the bits of `how`; 64 and 128 are the kind's own. */
+static inline void dress(struct dependency *of, uint8_t how, const char *path, const char *ask)
+{
+	memset(of, 0, sizeof *of);
+	strcpy(of->at.user, how & 1 ? "app" : "");
+	strcpy(of->at.password, how & 2 ? "kilimanjaro" : "");
+	strcpy(of->at.path, how & 4 ? path : "");
+	strcpy(of->ask, how & 8 ? ask : "");
+	of->at.tls = how & 16;
+	of->has_max = how & 32;
+}
+
 #endif

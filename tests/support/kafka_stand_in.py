@@ -15,6 +15,7 @@ import struct
 import threading
 
 from scram import Login
+from stand_in import receive
 
 LIST_OFFSETS, METADATA, HANDSHAKE, VERSIONS, AUTHENTICATE = 2, 3, 17, 18, 36
 KNOWN = {LIST_OFFSETS: (1, 1), METADATA: (4, 4), HANDSHAKE: (0, 1), VERSIONS: (0, 3), AUTHENTICATE: (0, 0)}  # versions
@@ -134,10 +135,10 @@ class Broker:
             link.close()
 
     def _one(self, link, session):
-        size = struct.unpack(">i", _receive(link, 4))[0]
+        size = struct.unpack(">i", receive(link, 4))[0]
         if not 0 < size <= MOST:
             raise EOFError
-        request = Reader(_receive(link, size))
+        request = Reader(receive(link, size))
         api, version, number = request.number("h"), request.number("h"), request.number("i")
         request.text()
         print("request", api, version, flush=True)
@@ -146,16 +147,6 @@ class Broker:
             raise EOFError
         answer = struct.pack(">i", number) + self.answers[api](session, version, request)
         link.sendall(struct.pack(">i", len(answer)) + answer)
-
-
-def _receive(link, count):
-    data = b""
-    while len(data) < count:
-        more = link.recv(count - len(data))
-        if not more:
-            raise EOFError
-        data += more
-    return data
 
 
 def main():

@@ -16,6 +16,7 @@ import threading
 import time
 
 from scram import Login
+from stand_in import receive
 
 OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
 FREE = ("hello", "ismaster", "ping", "saslstart", "saslcontinue", "endsessions", "buildinfo")  # without a login
@@ -132,8 +133,8 @@ class Server:
             link.close()
 
     def _one(self, link, session):
-        size, number, _, kind = struct.unpack("<iiii", _receive(link, 16))
-        body = _receive(link, size - 16)
+        size, number, _, kind = struct.unpack("<iiii", receive(link, 16))
+        body = receive(link, size - 16)
         if kind == OP_QUERY:
             answer = self.answer(session, decode(body[body.index(0, 4) + 9:]))
             reply = struct.pack("<iqii", 8, 0, 0, 1) + encode(answer)
@@ -144,16 +145,6 @@ class Server:
             reply = struct.pack("<ib", 0, 0) + encode(answer)
         link.sendall(struct.pack("<iiii", 16 + len(reply), 1, number, OP_REPLY if kind == OP_QUERY else OP_MSG) + reply)
         return True
-
-
-def _receive(link, count):
-    data = b""
-    while len(data) < count:
-        more = link.recv(count - len(data))
-        if not more:
-            raise EOFError
-        data += more
-    return data
 
 
 def main():
