@@ -29,6 +29,18 @@ class Sessions:
         self.all.append(client)
         return client
 
+    def open_all(self, count, sql):
+        """As many as that, all served: who finds no slot, because the question of a probe has it, tries again."""
+        def served():
+            gone = [client for client in self.all if client.poll() is not None]
+            self.all = [client for client in self.all if client not in gone]
+            for client in gone:
+                client.stdin.close()
+            while len(self.all) < count:
+                self.open(sql)
+            return in_transactions(self.scene.run) == count
+        wait_until(served, 20, self.scene.said, every=0.1)
+
     def close(self):
         for client in self.all:
             client.kill()
@@ -36,15 +48,21 @@ class Sessions:
             client.stdin.close()
 
 
+def title(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def backends(run):
     """Pids of what serves connections, by their titles."""
-    def title(pid):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                return f.read().decode(errors="replace")
-        except OSError:
-            return ""
     return [pid for pid in children(run.main()) if re.search(r"postgres: postgres postgres", title(pid))]
+
+
+def in_transactions(run):
+    return sum("idle in transaction" in title(pid) for pid in backends(run))
 
 
 def asks_itself(service):
@@ -114,7 +132,7 @@ def test_fault_11_all_connection_slots_are_idle_in_transactions(scene):
                                                       "-c", "max_wal_senders=0"])
     scene.start(service, config=asks_itself(service))
     sessions = scene.also(Sessions(scene, service))
-    scene.inject("max_connections reached", lambda: [sessions.open("begin; select 1") for _ in range(5)])
+    scene.inject("max_connections reached", lambda: sessions.open_all(5, "begin; select 1"))
     assert "too many clients" in wait_until(lambda: service.say("select 1").stderr, 10)
     reason = scene.unready("dependency_down")
     assert reason["dependency"] == "itself" and "too many clients" in reason["detail"], reason
