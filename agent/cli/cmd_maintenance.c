@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 
@@ -52,12 +54,23 @@ static int ask(const struct cli_words *words, const char *path, const char *done
 	return EXIT_NOT_PERMITTED;
 }
 
+static int leave(const struct cli_words *words, long seconds)
+{
+	time_t end = (time_t)(clock_wall_ns() / NS_PER_SECOND) + seconds;
+	char path[64], done[64] = "out of service";
+	struct tm utc;
+
+	(void)snprintf(path, sizeof(path), "/maintenance?for=%ld", seconds); /* fits */
+	if (gmtime_r(&end, &utc))
+		(void)strftime(done, sizeof(done), "out of service until %Y-%m-%dT%H:%M:%SZ", &utc);
+	return ask(words, path, done);
+}
+
 int maintenance_main(int argc, char **argv)
 {
 	struct cli_words words;
 	int status = cli_read_words(&words, argc, argv);
 	const char *span;
-	char path[64];
 
 	if (status >= 0)
 		return status;
@@ -70,6 +83,5 @@ int maintenance_main(int argc, char **argv)
 		return ask(&words, "/maintenance", "out of service until 'lifesign maintenance off'");
 	if (!read_span(span) || read_span(span) > MOST)
 		return refuse("--for takes a number with s, m, h or d behind it, as in 10m, up to 366d");
-	(void)snprintf(path, sizeof(path), "/maintenance?for=%ld", read_span(span)); /* fits */
-	return ask(&words, path, "out of service until then");
+	return leave(&words, read_span(span));
 }

@@ -223,7 +223,7 @@ static void put_events(struct buf *out, const struct standing *standing)
 		put_word(out, event_text(event->what));
 		put_cell(out, event->from, sizeof event->from);
 		put_cell(out, event->to, sizeof event->to);
-		put_word(out, event->reason == REASON_NONE ? "" : reason_text(event->reason));
+		put_word(out, snapshot_event_reason(event));
 		put_cell(out, event->subject, sizeof event->subject);
 		buf_char(out, '\n');
 	}

@@ -243,7 +243,7 @@ static void write_events(struct json *json, const struct snapshot *snapshot)
 		json_text(json, "what", event_text(event->what));
 		json_text_within(json, "from", event->from, sizeof event->from);
 		json_text_within(json, "to", event->to, sizeof event->to);
-		json_text(json, "reason", event->reason == REASON_NONE ? NULL : reason_text(event->reason));
+		json_text(json, "reason", snapshot_event_reason(event));
 		json_text_within(json, "subject", event->subject, sizeof event->subject);
 		json_object_end(json);
 	}

@@ -50,6 +50,15 @@ static pthread_key_t registration;               /* immutable after make_key; it
 static pthread_once_t key_made = PTHREAD_ONCE_INIT;
 static __thread bool registered;
 
+const char *snapshot_event_reason(const struct snapshot_event *event)
+{
+	if (!event->reason)
+		return NULL;
+	if (event->what == EVENT_DEPENDENCY)
+		return probe_error_text((enum probe_error)event->reason);
+	return reason_text((enum reason_code)event->reason);
+}
+
 struct snapshot *snapshot_new(unsigned processes, unsigned threads)
 {
 	size_t process_bytes = processes * sizeof(struct snapshot_process);

@@ -124,7 +124,7 @@ struct snapshot_event {
 	int64_t wall_ns;
 	enum event_what what;
 	char from[16], to[16];
-	enum reason_code reason; /* REASON_NONE = null */
+	unsigned reason;         /* of a dependency enum probe_error, else enum reason_code; 0 = null */
 	char subject[64];        /* empty = null */
 };
 
@@ -178,6 +178,9 @@ struct snapshot {
 	void *rendered[SNAPSHOT_RENDERED];
 	struct snapshot *retired; /* snapshot.c's own */
 };
+
+/* Its code as people see it, or NULL. */
+const char *snapshot_event_reason(const struct snapshot_event *event);
 
 /* Owned by the sampler until published. Arrays are zeroed and hold the given number of rows. NULL: no memory. */
 struct snapshot *snapshot_new(unsigned processes, unsigned threads);

@@ -15,8 +15,9 @@
 #include "base/log.h"
 #include "serve/serve.h"
 #include "base/child.h"
-#include "watch/reload.h"
 #include "watch/fleet.h"
+#include "watch/maintenance.h"
+#include "watch/reload.h"
 
 /* A tick later than this was not ours to judge: the machine or we were not running. */
 #define LATE_NS (100 * NS_PER_MS)
@@ -123,7 +124,7 @@ static void run_ticks(const struct child_setup *setup)
 /* By an HTTP thread. */
 static void maintain(int64_t seconds)
 {
-	dependencies_maintain(seconds < 0 ? INT64_MAX : seconds == 0 ? 0 : clock_boot_ns() + seconds * NS_PER_SECOND);
+	maintenance_ask(seconds < 0 ? INT64_MAX : seconds == 0 ? 0 : clock_boot_ns() + seconds * NS_PER_SECOND);
 }
 
 static int serve_snapshots(const struct child_setup *setup)

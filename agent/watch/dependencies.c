@@ -2,7 +2,6 @@
 #include "watch/dependencies.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,7 +147,7 @@ bool dependencies_change(const struct dependencies *dependencies, unsigned *at, 
 		if (dependencies->standing[i].status == dependencies->told[i].status)
 			continue;
 		*out = (struct dependency_change){dependencies->set->list[i].name, probe_status_text(dependencies->told[i].status),
-			probe_status_text(dependencies->standing[i].status)};
+			probe_status_text(dependencies->standing[i].status), dependencies->standing[i].error};
 		return true;
 	}
 	return false;
@@ -236,34 +235,6 @@ bool dependencies_backlog(const struct dependencies *dependencies, int64_t *out,
 	*out = dependencies->work;
 	*falls = dependencies->work_falls;
 	return dependencies->set && dependencies->work_known;
-}
-
-/* ---- maintenance */
-
-/* What was asked for by a handler: until when, -1 nothing. Atomic. */
-static _Atomic int64_t wish = -1;
-
-void dependencies_maintain(int64_t until)
-{
-	atomic_store(&wish, until);
-}
-
-int64_t dependencies_maintenance(struct dependencies *dependencies, int64_t now)
-{
-	static int64_t alone_until, alone_since; /* without a board */
-	int64_t *until = dependencies->board ? &dependencies->board->maintenance_until : &alone_until;
-	int64_t *since = dependencies->board ? &dependencies->board->maintenance_since : &alone_since;
-	int64_t asked = atomic_exchange(&wish, -1);
-
-	if (asked >= 0) {
-		*until = asked;
-		*since = asked ? now : 0;
-		log_event(LOG_LEVEL_INFO, "maintenance", asked ? "out of service: readyz says maintenance" : "back in service");
-	} else if (*until && *until != INT64_MAX && now >= *until) {
-		*until = *since = 0;
-		log_event(LOG_LEVEL_INFO, "maintenance", "its time is over: back in service");
-	}
-	return *until ? *since : 0;
 }
 
 /* ---- the snapshot */

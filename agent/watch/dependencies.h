@@ -54,6 +54,7 @@ bool dependencies_tick(struct dependencies *dependencies, int64_t now);
 /* What the last tick has changed, one after the other from *at = 0; false at the end. */
 struct dependency_change {
 	const char *name, *from, *to;
+	enum probe_error error; /* PROBE_OK: none */
 };
 bool dependencies_change(const struct dependencies *dependencies, unsigned *at, struct dependency_change *out);
 
@@ -75,12 +76,6 @@ unsigned dependencies_at(const struct dependencies *dependencies, const char *ad
 
 /* The sum of values of `work: true`, and whether it became less with the newest of them: false when none is known. */
 bool dependencies_backlog(const struct dependencies *dependencies, int64_t *out, bool *falls);
-
-/* Out of service until then (CLOCK_BOOTTIME ns, INT64_MAX without end, 0 back in service). Any thread. */
-void dependencies_maintain(int64_t until);
-
-/* CLOCK_BOOTTIME ns since when, 0 = not. */
-int64_t dependencies_maintenance(struct dependencies *dependencies, int64_t now);
 
 /* ---- parts */
 void board_load(struct dependencies *dependencies);

@@ -11,6 +11,7 @@
 #include "watch/census.h"
 #include "watch/coverage.h"
 #include "watch/history.h"
+#include "watch/maintenance.h"
 #include "watch/reload.h"
 #include "watch/whole.h"
 
@@ -287,11 +288,12 @@ static void look_at_dependencies(struct fleet *fleet, int64_t now)
 {
 	struct dependency_change change;
 
-	fleet->common.maintenance = dependencies_maintenance(&fleet->dependencies, now);
+	fleet->common.maintenance = maintenance_since(fleet->dependencies.board, now);
 	if (!dependencies_tick(&fleet->dependencies, now))
 		return;
 	for (unsigned i = 0; dependencies_change(&fleet->dependencies, &i, &change);)
-		fleet_note(fleet, EVENT_DEPENDENCY, change.from, change.to, change.name);
+		for (unsigned k = 0; k < fleet->count; k++)
+			history_dependency(fleet->services[k], &change);
 }
 
 int fleet_wakes(const struct fleet *fleet)

@@ -23,7 +23,7 @@ static const struct answer answers[] = {
 	{EVENT_STARTUP, "startup", "started", "starting"},
 };
 
-static void keep_event(struct service *service, enum event_what what, const char *from, const char *to, enum reason_code reason,
+static void keep_event(struct service *service, enum event_what what, const char *from, const char *to, uint32_t reason,
 	const char *subject)
 {
 	struct notebook_event event = {.wall_ns = clock_wall_ns(), .what = what, .reason = reason};
@@ -37,6 +37,11 @@ static void keep_event(struct service *service, enum event_what what, const char
 void history_note(struct service *service, enum event_what what, const char *from, const char *to, const char *subject)
 {
 	keep_event(service, what, from, to, REASON_NONE, subject);
+}
+
+void history_dependency(struct service *service, const struct dependency_change *change)
+{
+	keep_event(service, EVENT_DEPENDENCY, change->from, change->to, change->error, change->name);
 }
 
 static enum reason_code first_reason(const struct reason_list *list, unsigned *dependency)

@@ -17,4 +17,8 @@ bool history_follow(struct service *service);
 /* An event that is no transition: an agent that took over, a reload. */
 void history_note(struct service *service, enum event_what what, const char *from, const char *to, const char *subject);
 
+/* A dependency that has another status now. */
+struct dependency_change;
+void history_dependency(struct service *service, const struct dependency_change *change);
+
 #endif

@@ -38,7 +38,7 @@ _Static_assert(sizeof(struct notebook_head) <= NOTEBOOK_HEAD_BYTES, "the head is
 struct notebook_event {
 	int64_t wall_ns;
 	uint32_t what;   /* enum event_what */
-	uint32_t reason; /* enum reason_code */
+	uint32_t reason; /* of a dependency enum probe_error, else enum reason_code */
 	char from[16], to[16];
 	char subject[64];
 };

@@ -10,6 +10,7 @@
 #include "lifesign/segment.h"
 #include "watch/chain.h"
 #include "watch/dependencies.h"
+#include "watch/maintenance.h"
 #include "watch/procfs.h"
 #include "watch/progress_words.h"
 
@@ -181,7 +182,7 @@ static void fill_events(struct snapshot *out, const struct notebook_core *core)
 
 		to->wall_ns = from->wall_ns;
 		to->what = from->what < EVENT_WHAT_COUNT ? (enum event_what)from->what : EVENT_AGENT;
-		to->reason = from->reason < REASON_COUNT ? (enum reason_code)from->reason : REASON_NONE;
+		to->reason = from->reason < (to->what == EVENT_DEPENDENCY ? (unsigned)PROBE_ERRORS : (unsigned)REASON_COUNT) ? from->reason : 0;
 		memcpy(to->from, from->from, sizeof(to->from));
 		memcpy(to->to, from->to, sizeof(to->to));
 		memcpy(to->subject, from->subject, sizeof(to->subject));
@@ -267,6 +268,7 @@ void publish_snapshot(struct service *service, int64_t now)
 	chain_fill(out, service);
 	progress_words_fill(out, service);
 	limits_fill(out, &service->limits);
+	maintenance_fill(out);
 	mark_stuck(out);
 	fill_events(out, &service->notebook.core);
 	picture_tell(service, out);

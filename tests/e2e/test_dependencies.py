@@ -138,6 +138,10 @@ def test_checks_by_name_can_be_asked_for_and_excluded(run, place):
     assert service.run.get("/livez/db").status == 404
 
 
+def maintenance_says(service):
+    return next((reason["detail"] for reason in service.status()["ready"]["reasons"] if reason["code"] == "maintenance"), "")
+
+
 def test_maintenance_takes_it_out_and_brings_it_back(run, place):
     with Answers() as server:
         service = Depending(run, place, [server.dependency("db")])
@@ -145,6 +149,7 @@ def test_maintenance_takes_it_out_and_brings_it_back(run, place):
         where = ["--dir", service.run.dir]
         assert call("maintenance", "on", *where).returncode == 0
         service.until_ready(False)
+        assert maintenance_says(service) == "until 'lifesign maintenance off'"
         assert {name for name, why in service.checks().items() if why} == {"maintenance"}
         assert service.run.get("/livez").status == 200
         os.kill(service.status()["agent"]["pid"], 9)
@@ -152,6 +157,10 @@ def test_maintenance_takes_it_out_and_brings_it_back(run, place):
         assert not service.ready()
         assert call("maintenance", "off", *where).returncode == 0
         service.until_ready()
+        told = call("maintenance", "on", "--for", "1h", *where).stdout.split()[-1]
+        wait_until(lambda: maintenance_says(service).startswith("until 2"), 5, service.said)
+        shown = maintenance_says(service).split()[-1]
+        assert abs(time.mktime(time.strptime(shown, "%Y-%m-%dT%H:%M:%SZ")) - time.mktime(time.strptime(told, "%Y-%m-%dT%H:%M:%SZ"))) <= 5
         assert call("maintenance", "on", "--for", "2s", *where).returncode == 0
         service.until_ready(False)
         service.until_ready()
@@ -206,6 +215,8 @@ def test_real_servers_die_and_come_back(run, place, plain):
     service.until("db", "down", "refused")
     service.until_ready(False)
     assert service.checks()["db"] == "refused"
+    newest = [event for event in service.status()["events"] if event["what"] == "dependency" and event["subject"] == "db"][-1]
+    assert (newest["from"], newest["to"], newest["reason"]) == ("up", "down", "refused")
     database.start()
     service.until("db", "up")
     service.until_ready()
