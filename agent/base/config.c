@@ -2,6 +2,7 @@
 #include "base/config.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +61,10 @@ static struct config_node *add_node(struct reading *reading, enum config_kind ki
 	struct config_node *node;
 
 	if (document->nodes == CONFIG_NODES) {
-		stop(reading, line, "more than 4096 values");
+		char text[48];
+
+		(void)snprintf(text, sizeof(text), "more than %d values", CONFIG_NODES); /* fits */
+		stop(reading, line, text);
 		return NULL;
 	}
 	node = calloc(1, sizeof(*node));

@@ -14,7 +14,7 @@
 
 enum {
 	CONFIG_BYTES = 1 << 20, /* of a file */
-	CONFIG_NODES = 4096,
+	CONFIG_NODES = 8192, /* values: 256 dependencies with all their keys fit */
 	CONFIG_DEPTH = 16,
 	CONFIG_TEXT = 4096 /* of one value, expanded */
 };

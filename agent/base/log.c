@@ -42,6 +42,8 @@ struct line {
 	char text[LINE_BYTES];
 };
 
+const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
+
 int log_start(enum log_format format, enum log_level level, const char *app, const char *file)
 {
 	int fd = STDERR_FILENO;
@@ -180,10 +182,9 @@ void log_about(const char *service)
 
 static void format_json(struct line *line, const struct log_line *from)
 {
-	static const char *const levels[] = {"error", "warn", "info", "debug"};
 	const struct {
 		const char *key, *value;
-	} words[] = {{"level", levels[from->level]}, {"app", about ? about : sink.app}, {"event", from->event},
+	} words[] = {{"level", log_levels[from->level]}, {"app", about ? about : sink.app}, {"event", from->event},
 		{"probe", from->probe}, {"from", from->from}, {"to", from->to}, {"reason", from->reason}};
 
 	put_text(line, "{\"time\":\"");

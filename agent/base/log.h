@@ -14,6 +14,8 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
+extern const char *const log_levels[]; /* their words, by enum log_level; NULL behind the last */
+
 /* One line in fields; NULL fields are left out (text) or null (JSON). `detail` is the sentence for people. */
 struct log_line {
 	enum log_level level;

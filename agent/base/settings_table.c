@@ -10,7 +10,6 @@
 static const char *const modes[] = {"enforce", "observe", NULL};
 static const char *const deadlocks[] = {"critical", "any", "off", NULL};
 static const char *const formats[] = {"text", "json", NULL};
-static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
 enum { DAY = 86400 };
 
@@ -104,7 +103,7 @@ const struct setting settings_table[] = {
 		VALUE("log-level", "LEVEL", "The least that is logged."),
 		.variable = "LIFESIGN_LOG_LEVEL",
 		.type = SETTING_ENUM,
-		.words = levels,
+		.words = log_levels,
 		.standard = "info",
 		FIELD(log_level),
 		.fixed = true},

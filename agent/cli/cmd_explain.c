@@ -27,7 +27,7 @@ static bool is_here(const struct client_place *place)
 
 /* The main process of the service that the agent watches: 0, or an exit status after complaining. Tells why that service
  * is not ready, if so; *pid stays 0 when all is said by that. */
-static int ask_agent(const struct cli_words *words, pid_t *pid)
+static int ask_agent(const struct cli_words *words, pid_t *pid, struct explain_because *because)
 {
 	struct client_place place = {0};
 	struct client_reply reply;
@@ -43,8 +43,9 @@ static int ask_agent(const struct cli_words *words, pid_t *pid)
 		return EXIT_NO_AGENT;
 	}
 	document = json_loadb(reply.body, reply.bytes, 0, NULL);
+	root_walk(&place, document, because);
 	if (!words->options[EXPLAIN_JSON])
-		root_walk(&place, document);
+		root_walk_print(because);
 	*pid = !is_here(&place) ? 0 : (pid_t)json_integer_value(
 		json_object_get(json_array_get(json_object_get(document, "processes"), 0), "pid"));
 	json_decref(document);
@@ -70,13 +71,13 @@ static int complain(pid_t pid, int error)
 	return EXIT_NOT_PERMITTED;
 }
 
-static int print(const struct explain *explain, bool as_json)
+static int print(const struct explain *explain, const struct explain_because *because, bool as_json)
 {
 	struct buf page;
 
 	buf_start(&page, PAGE_BYTES);
 	if (as_json)
-		explain_print_json(explain, &page);
+		explain_print_json(explain, because, &page);
 	else
 		explain_print(explain, &page);
 	if (page.failed)
@@ -91,20 +92,23 @@ static int print(const struct explain *explain, bool as_json)
 int explain_main(int argc, char **argv)
 {
 	static struct explain explain; /* large */
+	static struct explain_because because;
 	struct cli_words words;
 	pid_t pid = 0;
+	bool as_json;
 	int status = cli_read_words(&words, argc, argv), error;
 
 	if (status >= 0)
 		return status;
 	if (words.operands > 1 || (words.operands == 1 && !cli_read_pid(argv[1], &pid)))
 		return refuse("explain takes one PID or TID");
-	if (!words.operands && (status = ask_agent(&words, &pid)))
+	if (!words.operands && (status = ask_agent(&words, &pid, &because)))
 		return status;
+	as_json = words.options[EXPLAIN_JSON] != NULL;
 	if (!pid)
-		return 0;
+		return as_json ? print(&explain, &because, true) : 0;
 	error = explain_look(&explain, pid);
-	status = error ? complain(pid, error) : print(&explain, words.options[EXPLAIN_JSON] != NULL);
+	status = error ? complain(pid, error) : print(&explain, &because, as_json);
 	explain_end(&explain);
 	return status;
 }

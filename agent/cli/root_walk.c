@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "cli/resolve.h"
 
-enum { HOPS = 16, LINE = 640 };
+enum { HOPS = 16 };
 
 static const char *text_of(const json_t *of, const char *key)
 {
@@ -51,33 +51,42 @@ static const json_t *find_dependency(const json_t *document, const char *name)
 	return NULL;
 }
 
-static void say(unsigned depth, const char *text)
+static void say(struct explain_because *out, unsigned depth, const char *text)
 {
-	char line[LINE];
+	char *line;
 
-	(void)snprintf(line, sizeof(line), "%s", text); /* cut when long */
+	if (out->count == EXPLAIN_BECAUSE)
+		return;
+	line = out->lines[out->count].text;
+	out->lines[out->count++].depth = depth;
+	(void)snprintf(line, EXPLAIN_LINE, "%s", text); /* cut when long */
 	text_sanitize(line);
-	printf("%*s%s\n", (int)(2 * depth), "", line);
 }
 
-static void say_dependency(unsigned depth, const json_t *of)
+void root_walk_print(const struct explain_because *because)
 {
-	char line[LINE];
+	for (unsigned i = 0; i < because->count; i++)
+		printf("%*s%s\n", (int)(2 * because->lines[i].depth), "", because->lines[i].text);
+}
+
+static void say_dependency(struct explain_because *out, unsigned depth, const json_t *of)
+{
+	char line[EXPLAIN_LINE];
 	const char *detail = text_of(of, "detail");
 
 	(void)snprintf(line, sizeof(line), "because of %s (%s, %s) %s%s%s%s%s", text_of(of, "name"), text_of(of, "kind"),
 		text_of(of, "class"), text_of(of, "status"), *text_of(of, "error") ? ": " : "", text_of(of, "error"),
 		*detail ? ", " : "", detail); /* cut when long */
-	say(depth, line);
+	say(out, depth, line);
 }
 
 /* Its address is hidden from us, what it said of itself is not: "SERVICE/CAUSE via INSTANCE,…". */
-static void say_root(unsigned depth, const char *root)
+static void say_root(struct explain_because *out, unsigned depth, const char *root)
 {
-	char line[LINE];
+	char line[EXPLAIN_LINE];
 
 	(void)snprintf(line, sizeof(line), "because of %.*s, as it says", (int)strcspn(root, " "), root); /* cut when long */
-	say(depth, line);
+	say(out, depth, line);
 }
 
 /* http://HOST[:PORT]/[services/NAME/]readyz: where its agent may answer. False: not of that form. */
@@ -124,31 +133,31 @@ static json_t *ask(const struct client_place *place)
 }
 
 /* What stands behind the last dependency of its own: the one to go on with, or NULL at the cause. */
-static const json_t *tell(const json_t *document, const char *where, unsigned depth)
+static const json_t *tell(struct explain_because *out, const json_t *document, const char *where, unsigned depth)
 {
 	const json_t *reason = worst_reason(document), *of = reason ? find_dependency(document, text_of(reason, "dependency")) : NULL;
-	char line[LINE];
+	char line[EXPLAIN_LINE];
 
 	(void)snprintf(line, sizeof(line), "%s at %s is %s%s%s%s%s", text_of(document, "service"), where,
 		is_ready(document) ? "ready now" : "not ready", of || !reason || is_ready(document) ? "" : ": ",
 		of || !reason || is_ready(document) ? "" : text_of(reason, "code"), of || !reason || !*text_of(reason, "detail") ? "" : ", ",
 		of || !reason ? "" : text_of(reason, "detail")); /* cut when long */
-	say(depth, line);
+	say(out, depth, line);
 	if (is_ready(document) || !of)
 		return NULL;
-	say_dependency(depth + 1, of);
+	say_dependency(out, depth + 1, of);
 	while (!strcmp(text_of(of, "error"), "skipped") && *text_of(of, "root")) {
 		const json_t *root = find_dependency(document, text_of(of, "root"));
 
 		if (!root || root == of)
 			break;
 		of = root;
-		say_dependency(depth + 1, of);
+		say_dependency(out, depth + 1, of);
 	}
 	return of;
 }
 
-void root_walk(const struct client_place *place, const json_t *document)
+void root_walk(const struct client_place *place, const json_t *document, struct explain_because *out)
 {
 	char seen[HOPS][SETTINGS_TEXT];
 	struct client_place next;
@@ -157,14 +166,14 @@ void root_walk(const struct client_place *place, const json_t *document)
 	unsigned hop = 0;
 
 	while (status && hop < HOPS) {
-		const json_t *of = hop || !is_ready(status) ? tell(status, where, hop) : NULL;
+		const json_t *of = hop || !is_ready(status) ? tell(out, status, where, hop) : NULL;
 		const char *url = of ? text_of(of, "url") : "";
 
 		if (of && !*url && *text_of(of, "root") && strcmp(text_of(of, "error"), "skipped") != 0)
-			say_root(hop + 2, text_of(of, "root"));
+			say_root(out, hop + 2, text_of(of, "root"));
 		for (unsigned i = 0; i < hop; i++) {
 			if (*url && !strcmp(seen[i], url)) {
-				say(hop + 1, "which was asked already: they wait for each other");
+				say(out, hop + 1, "which was asked already: they wait for each other");
 				url = "";
 			}
 		}
@@ -175,7 +184,7 @@ void root_walk(const struct client_place *place, const json_t *document)
 		status = ask(&next);
 		where = next.name;
 		if (!status)
-			say(hop, "no lifesign answers there: the walk ends");
+			say(out, hop, "no lifesign answers there: the walk ends");
 	}
 	json_decref(status);
 }

@@ -10,8 +10,12 @@
 #include <jansson.h>
 
 #include "cli/client.h"
+#include "explain/explain.h"
 
-/* `document`: the status of the agent at `place`. Prints nothing when that one is ready. */
-void root_walk(const struct client_place *place, const json_t *document);
+/* `document`: the status of the agent at `place`. Says nothing when that one is ready. */
+void root_walk(const struct client_place *place, const json_t *document, struct explain_because *out);
+
+/* One line each on stdout, the deeper the further to the right. */
+void root_walk_print(const struct explain_because *because);
 
 #endif

@@ -26,6 +26,8 @@ enum {
 	EXPLAIN_LISTENERS = 32,
 	EXPLAIN_WAITING = 256,
 	EXPLAIN_TEXT = 224,
+	EXPLAIN_BECAUSE = 64,
+	EXPLAIN_LINE = 640,
 	EXPLAIN_LOOK_MS = 500
 };
 
@@ -120,9 +122,20 @@ void explain_who(const struct explain *explain, const struct explain_thread *thr
 void explain_sentence(
 	const struct explain *explain, const struct explain_thread *thread, char *out, size_t bytes);
 
+/* Why its service is not ready, from the dependency to the first cause: one line each, as an agent told. */
+struct explain_because {
+	unsigned count;
+	struct {
+		unsigned depth;
+		char text[EXPLAIN_LINE];
+	} lines[EXPLAIN_BECAUSE];
+};
+
 /* The whole page, at most 80 columns; the last line is the verdict. */
 void explain_print(const struct explain *explain, struct buf *out);
-void explain_print_json(const struct explain *explain, struct buf *out);
+
+/* With what an agent said; `explain` is all zero when only that is known. */
+void explain_print_json(const struct explain *explain, const struct explain_because *because, struct buf *out);
 
 /* ---- between the files of this room */
 

@@ -55,19 +55,41 @@ static void put_listeners(const struct explain *explain, struct json *json)
 	json_array_end(json);
 }
 
-void explain_print_json(const struct explain *explain, struct buf *out)
+static void put_process(const struct explain *explain, struct json *json)
 {
 	char verdict[512];
 	const char *kind = explain_verdict(explain, verdict, sizeof(verdict));
+
+	if (explain->pid)
+		json_int(json, "pid", explain->pid);
+	else
+		json_null(json, "pid");
+	json_text_within(json, "name", explain->processes[0].row.name, sizeof(explain->processes[0].row.name));
+	json_text(json, "verdict", explain->pid ? kind : NULL);
+	json_text(json, "detail", explain->pid ? verdict : NULL);
+}
+
+static void put_because(const struct explain_because *because, struct json *json)
+{
+	json_array(json, "because");
+	for (unsigned i = 0; i < because->count; i++) {
+		json_object(json, NULL);
+		json_uint(json, "depth", because->lines[i].depth);
+		json_text(json, "text", because->lines[i].text);
+		json_object_end(json);
+	}
+	json_array_end(json);
+}
+
+void explain_print_json(const struct explain *explain, const struct explain_because *because, struct buf *out)
+{
 	struct json json;
 
 	json_start(&json, out);
 	json_object(&json, NULL);
 	json_text(&json, "schema", "lifesign.explain/1");
-	json_int(&json, "pid", explain->pid);
-	json_text_within(&json, "name", explain->processes[0].row.name, sizeof(explain->processes[0].row.name));
-	json_text(&json, "verdict", kind);
-	json_text(&json, "detail", verdict);
+	put_because(because, &json);
+	put_process(explain, &json);
 	json_array(&json, "threads");
 	for (unsigned i = 0; i < explain->thread_count; i++) {
 		if (!explain->threads[i].gone)

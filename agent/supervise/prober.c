@@ -149,7 +149,7 @@ static void become_prober(const struct prober *prober, const char *program, pid_
 {
 	static const char *const formats[] = {[LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json"};
 	const char *words[] = {"lifesign-prober", "--serve", prober->settings->service, "--log-format", formats[prober->settings->log_format],
-		prober->settings->log_file[0] ? "--log-file" : NULL, prober->settings->log_file, NULL};
+		"--log-level", log_levels[prober->settings->log_level], prober->settings->log_file[0] ? "--log-file" : NULL, prober->settings->log_file, NULL};
 	int socket, beat;
 
 	lift_descriptor_limit();

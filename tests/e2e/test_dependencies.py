@@ -329,6 +329,7 @@ def test_the_status_keeps_to_its_schema(run, place):
               "consecutive_failures", "consecutive_successes", "root"}
     assert wanted <= set(found) and json.loads(service.run.get("/health/status").body)["dependencies"][0]["detail"] is not None
 
+
 def test_explain_walks_to_the_cause(run, place):
     """Three services in a row, the last one without its database."""
     gone = refused("db", **{"class": "hard"})
@@ -345,6 +346,9 @@ def test_explain_walks_to_the_cause(run, place):
     assert words[0].startswith("first") and "because of second (http, hard)" in said and "because of third (http, hard)" in said
     assert said.index("second (http") < said.index("third (http") < said.index("because of db")
     assert first.of("second")["root"]  # by follow
+    steps = json.loads(call("explain", "--json", "--url", f"http://127.0.0.1:{first.run.port}").stdout)["because"]
+    assert [step["depth"] for step in steps] == sorted(step["depth"] for step in steps) and steps[0]["text"].startswith("first")
+    assert "because of db (tcp, hard) down: refused" in steps[-1]["text"]
 
 
 def follow(name, service):

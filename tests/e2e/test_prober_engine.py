@@ -282,6 +282,14 @@ def test_secrets_stand_in_no_command_line_log_or_answer(run, place):
         assert secret not in service.run.err()
 
 
+def test_the_prober_logs_as_much_as_the_agent(run, place):
+    with Answers() as server:
+        service = Depending(run, place, [server.dependency("db")], logLevel="error")
+        service.until("db", "up")
+        with open(f"/proc/{service.prober()}/cmdline", "rb") as f:
+            assert b"\0--log-level\0error\0" in f.read()
+
+
 def test_a_reload_keeps_what_did_not_change(run, place, plain):
     port = free_port()
     Server(plain, ["/usr/bin/redis-server", "--port", port, "--save", "", "--dir", place.directory("redis")], lambda: accepts(port))

@@ -171,7 +171,7 @@ static void too_many_values_are_refused(void **state)
 		strcat(text + i, "1,");
 	strcat(text, "]");
 	assert_true(read_text(text, &document) < 0);
-	assert_string_equal(why.text[0], "f:1: more than 4096 values");
+	assert_string_equal(why.text[0], "f:1: more than 8192 values");
 	config_free(&document);
 }
 
