@@ -71,13 +71,17 @@ static int ask(const struct probe_kind *kind, void *state, const struct dependen
 	return statuses[result.status];
 }
 
+/* A line may name its own budget: one connection is asked with patience, and hurried when its server hangs. */
 static int ask_by_line(const struct probe_kind *kind, void *state, const struct dependency *of, double seconds)
 {
 	char line[64];
 	int ret = 0;
 
-	while (fgets(line, sizeof(line), stdin))
-		ret = ask(kind, state, of, seconds);
+	while (fgets(line, sizeof(line), stdin)) {
+		double own = strtod(line, NULL);
+
+		ret = ask(kind, state, of, own > 0 && own <= TRY_MOST_SECONDS ? own : seconds);
+	}
 	return ret;
 }
 

@@ -8,13 +8,15 @@
 
 #include <stdbool.h>
 
+enum { TRY_MOST_SECONDS = 3600 };
+
 struct try {
 	const char *what;    /* a URL, or a name in the file */
 	const char *config;  /* NULL: none */
 	const char *modules; /* NULL: found */
 	double timeout_seconds;
 	unsigned times; /* how often over the same connection; at least 1 */
-	bool lines;     /* instead: once for each line of stdin, until it ends */
+	bool lines;     /* instead: once for each line of stdin, until it ends; a number in it is its own budget */
 };
 
 int try_main(const struct try *how, const char *const *environment);
