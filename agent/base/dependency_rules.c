@@ -67,6 +67,11 @@ static bool names_consumer(const struct dependency *of)
 	return !strpbrk(of->group, " .*>\t");
 }
 
+static bool has_password(const struct dependency *of)
+{
+	return !of->at.user[0] || of->at.password[0] || of->password_file[0];
+}
+
 static bool has_method(const struct dependency *of)
 {
 	return strspn(of->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") == strlen(of->method);
@@ -108,6 +113,7 @@ const char *dependency_broken_rule(const struct dependency *of, const char **all
 		{DEPENDENCY_TCP, "expect", expects_bytes, "allowed: bytes, \\r \\n \\t \\0 \\\\ \\xNN"},
 		{DEPENDENCY_NATS, "stream", names_stream, "allowed: a name without blanks . * >"},
 		{DEPENDENCY_NATS, "consumer", names_consumer, "allowed: a name without blanks . * >"},
+		{DEPENDENCY_KAFKA, "url", has_password, "a user without a password, allowed: passwordFile: PATH besides, or USER:PASSWORD@"},
 		{DEPENDENCY_HTTP, "url", has_no_blank, "allowed: a URL without blanks, %20 instead"},
 		{DEPENDENCY_HTTP, "method", has_method, "allowed: a method in capitals, as in GET or HEAD"},
 		{DEPENDENCY_EXEC, "command", has_program, "allowed: a list of words that begins with a program"},

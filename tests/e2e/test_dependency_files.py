@@ -43,6 +43,7 @@ def test_complaints_hold_no_secret(place, keys):
     ('url: "redis://[::zz]:1"', "url: found 'redis://[::zz]:1', allowed: [v6]:PORT"),
     ('url: "redis://db/orders"', "url: allowed: a number as the database"),
     ('url: "redis://db", command: "GET \'x"', "command: allowed: words, each quote closed"),
+    ('url: "kafka://app@db:9092", topic: events', "url: a user without a password, allowed: passwordFile"),
     ('url: "tcp://db:1", send: "a\\\\q"', "send: allowed: bytes"),
     ('url: "tcp://db:1", expect: "\\\\x1"', "expect: allowed: bytes"),
     ('url: "nats://db", stream: "a b", consumer: c', "stream: allowed: a name without blanks"),
