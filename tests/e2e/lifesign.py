@@ -52,16 +52,27 @@ def holds_for(condition, seconds, what="", every=0.02):
         time.sleep(every)
 
 
-_given = set()  # ports handed out in this process: two servers of one test never get the same one
+_given = {}  # port: an abstract name that is ours until this process ends
+
+
+def _is_ours(port):
+    """Test files run side by side: a port is one's own from when it is given, and not only once a server has it."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0lifesign-test-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _given[port] = name
+    return True
 
 
 def free_port(address="127.0.0.1"):
-    """A port below the range that outgoing connections take theirs from, never given before."""
+    """A port below the range that outgoing connections take theirs from, never given before, also not to another file."""
     for _ in range(200):
         port = random.randrange(10000, 32000)
-        if port in _given:
+        if not _is_ours(port):
             continue
-        _given.add(port)
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -314,6 +325,13 @@ class Run(Plain):
 
     def agent(self):
         return self.status()["agent"]["pid"]
+
+    def next_agent(self, old, seconds=15):
+        """The pid of the one after `old`, once it answers: whoever asks one that is being killed is cut off."""
+        def another():
+            answer = self.try_get("/health/status", unix=True)
+            return answer and answer.json()["agent"]["pid"] not in (0, old) and answer.json()["agent"]["pid"]
+        return wait_until(another, seconds, self.said)
 
     def process_of(self, pid):
         return next((p for p in self.status()["processes"] if p["pid"] == pid), None)
