@@ -13,6 +13,7 @@ import services
 from lifesign import comm, descendants, mapped, wait_until
 
 SCRIBBLE = os.path.join(lifesign.SUPPORT, "scribble")
+IN_TIME = 3 if lifesign.SANITIZED else 1
 Header = collections.namedtuple("Header", "magic major header_bytes process_bytes process_count process_offset "
                                 "slot_bytes slot_count slot_offset segment_bytes")
 
@@ -81,7 +82,7 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.started, self.restarts, self.ends = started, restarts, ends
         self.stopped = threading.Event()
-        self.answers, self.slowest, self.wrong, self.cut = 0, 0.0, [], 0
+        self.answers, self.slow, self.slowest, self.wrong, self.cut = 0, 0, 0.0, [], 0
 
     def __enter__(self):
         self.start()
@@ -104,7 +105,9 @@ class Watch(threading.Thread):
                     return
                 self.wrong.append(repr(error))
                 continue
-            self.slowest = max(self.slowest, time.monotonic() - began)
+            took = time.monotonic() - began
+            self.slowest = max(self.slowest, took)
+            self.slow += took > IN_TIME
             self.answers += 1
             exited = self.ends and b"exited" in answer.body
             if (answer.status != 200 or answer.headers["Lifesign-Verdict"] == "dead") and not exited:
@@ -113,7 +116,7 @@ class Watch(threading.Thread):
     def judge(self):
         assert not self.wrong, (self.wrong[:5], self.started.said())
         assert self.answers > 0
-        assert self.slowest < (3 if lifesign.SANITIZED else 1), self.slowest
+        assert self.slow <= 2 + self.answers / 100, f"{self.slow} of {self.answers} in more than {IN_TIME} s"  # a machine may stand still
         assert "was ended by signal" not in self.started.err() or self.restarts, self.started.said()
         assert "does not beat" not in self.started.err(), self.started.said()
         if self.started.process.poll() is None:
