@@ -149,6 +149,10 @@ class Silent:
             self.link.listen(128)
         self.port = self.link.getsockname()[1]
 
+    def let_one_go(self):
+        """Hangs up on whoever has waited longest."""
+        self.link.accept()[0].close()
+
     def close(self):
         self.link.close()
 
