@@ -38,30 +38,43 @@ def test_a_hard_one_gates_before_its_first_answer(run, place):
     with Faulty(silent) as mute:
         url = f"tcp://127.0.0.1:{mute.port}"
         service = Depending(run, place, [{"name": "db", "url": url, "expect": "x", "class": "hard"}],
-                            readiness={"timeoutSeconds": 8, "periodSeconds": 30})
+                            readiness={"timeoutSeconds": 25, "periodSeconds": 30})
         assert service.of("db")["status"] == "unknown" and service.of("db")["age_seconds"] is None
         assert service.checks()["db"] == "unknown"
         assert service.run.get("/readyz/db").status == 503 and service.status()["available"] == {"db": None}
         assert "lifesign_dependency_up{" not in service.run.get("/metrics").body.decode()
 
 
+def looks_until(service, status):
+    """Each look at its only dependency, and whether it was ready then, until it is `status`."""
+    looks = []
+
+    def stands():
+        page = service.status()
+        looks.append((page["dependencies"][0], page["ready"]["ok"]))
+        return looks[-1][0]["status"] == status
+    wait_until(stands, 30, service.said)
+    return looks
+
+
 def test_failures_and_successes_are_counted_before_they_count(run, place):
     with Answers() as server:
         service = Depending(run, place, [server.dependency("db", **{"class": "hard"})],
-                            readiness={"periodSeconds": 0.4, "timeoutSeconds": 0.2, "fastSeconds": 0.4, "failureThreshold": 4,
-                                       "successThreshold": 3})
+                            readiness={"periodSeconds": 0.4, "timeoutSeconds": 0.4, "fastSeconds": 0.4, "failureThreshold": 6,
+                                       "successThreshold": 5})
         service.until("db", "up")
-        assert service.of("db")["consecutive_successes"] >= 3
+        assert service.of("db")["consecutive_successes"] >= 5
         service.until_ready()
         server.answering = False
-        wait_until(lambda: service.of("db")["consecutive_failures"] in (1, 2, 3), 5, service.said)
-        assert service.of("db")["status"] == "up" and service.ready()
-        found = service.until("db", "down")
-        assert found["consecutive_failures"] >= 4
+        looks = looks_until(service, "down")
+        assert looks[-1][0]["consecutive_failures"] >= 6
+        assert {1, 2, 3, 4, 5} & {found["consecutive_failures"] for found, _ in looks}, looks
+        assert all(ready for found, ready in looks if found["status"] == "up" and found["consecutive_failures"])
         server.answering = True
-        wait_until(lambda: service.of("db")["consecutive_successes"] in (1, 2), 5, service.said)
-        assert service.of("db")["status"] == "down" and not service.ready()
-        service.until("db", "up")
+        looks = looks_until(service, "up")
+        assert looks[-1][0]["consecutive_successes"] >= 5
+        assert {1, 2, 3, 4} & {found["consecutive_successes"] for found, _ in looks}, looks
+        assert not [found for found, ready in looks if found["status"] == "down" and ready]
         service.until_ready()
 
 
@@ -89,13 +102,14 @@ def test_who_needs_what_is_down_is_skipped_and_names_the_root(run, place):
         service = Depending(run, place, [server.dependency("net"), refused("db", needs="net"),
                                          refused("cache", needs=["db"], **{"class": "hard"}), refused("alone")])
         service.until("net", "down", "timeout")
-        found = service.until("cache", "down", "skipped")
-        assert found["root"] == "net" and service.of("db")["root"] == "net" and service.of("alone")["root"] is None
+        wait_until(lambda: [service.of(name)["root"] for name in ("cache", "db")] == ["net", "net"], 15, service.said)
+        assert service.until("cache", "down", "skipped")["root"] == "net" and service.of("alone")["root"] is None
         reason = next(r for r in service.status()["ready"]["reasons"] if r["dependency"] == "cache")
         assert reason["root"] == "net" and service.checks()["cache"] == "skipped"
         server.answering = True
         service.until("net", "up")
-        assert service.until("db", "down", "refused")["root"] is None and service.of("cache")["root"] == "db"
+        assert service.until("db", "down", "refused")["root"] is None
+        wait_until(lambda: service.of("cache")["root"] == "db", 15, service.said)
 
 
 def test_all_hard_ones_down_fails_open_when_asked_for(run, place):
@@ -148,14 +162,18 @@ def test_maintenance_takes_it_out_and_brings_it_back(run, place):
         service.until_ready()
         where = ["--dir", service.run.dir]
         assert call("maintenance", "on", *where).returncode == 0
-        service.until_ready(False)
+        assert service.run.get("/readyz/maintenance").status == 503  # at once: who orders it need not ask twice
+        assert not service.ready()
         assert maintenance_says(service) == "until 'lifesign maintenance off'"
         assert {name for name, why in service.checks().items() if why} == {"maintenance"}
         assert service.run.get("/livez").status == 200
-        os.kill(service.status()["agent"]["pid"], 9)
-        wait_until(lambda: service.run.try_get("/health/status") and service.status()["agent"]["restarts"] == 1, 10, service.said)
+        agent = service.run.agent()
+        os.kill(agent, 9)
+        service.run.next_agent(agent)
+        assert service.status()["agent"]["restarts"] == 1
         assert not service.ready()
         assert call("maintenance", "off", *where).returncode == 0
+        assert service.run.get("/readyz/maintenance").status == 200
         service.until_ready()
         told = call("maintenance", "on", "--for", "1h", *where).stdout.split()[-1]
         wait_until(lambda: maintenance_says(service).startswith("until 2"), 5, service.said)
@@ -207,7 +225,7 @@ def test_real_servers_die_and_come_back(run, place, plain):
     database = Postgres(place, plain)
     service = Depending(run, place, [{"name": "cache", "kind": "redis", "url": f"redis://127.0.0.1:{port}"},
                                      {"name": "db", "kind": "postgres", "url": f"postgresql://app:se%23cret@127.0.0.1:{database.port}/postgres",
-                                      "class": "hard", "role": "primary"}])
+                                      "class": "hard", "role": "primary"}], readiness={"timeoutSeconds": 3})
     service.until("cache", "up")
     service.until("db", "up")
     service.until_ready()
@@ -242,7 +260,7 @@ def test_a_value_is_compared_and_shown(run, place, plain):
 
 def test_status_shows_a_table_and_probe_the_phases(run, place):
     with Answers() as server:
-        service = Depending(run, place, [server.dependency("db"), refused("gone")])
+        service = Depending(run, place, [server.dependency("db"), refused("gone")], readiness={"timeoutSeconds": 5})
         service.until("db", "up")
         service.until("gone", "down")
         text = call("status", "--dir", service.run.dir).stdout
@@ -345,7 +363,7 @@ def test_explain_walks_to_the_cause(run, place):
     words = [line.split(" at ")[0].strip() for line in said.splitlines()]
     assert words[0].startswith("first") and "because of second (http, hard)" in said and "because of third (http, hard)" in said
     assert said.index("second (http") < said.index("third (http") < said.index("because of db")
-    assert first.of("second")["root"]  # by follow
+    wait_until(lambda: first.of("second")["root"], 15, first.said)  # by follow
     steps = json.loads(call("explain", "--json", "--url", f"http://127.0.0.1:{first.run.port}").stdout)["because"]
     assert [step["depth"] for step in steps] == sorted(step["depth"] for step in steps) and steps[0]["text"].startswith("first")
     assert "because of db (tcp, hard) down: refused" in steps[-1]["text"]
@@ -378,7 +396,7 @@ def test_siblings_who_fail_as_well_keep_it_ready(run, place):
     with Answers() as shared, Answers() as own:
         more = [[], [], [own.dependency("own", **{"class": "hard"})]]
         replicas = [Depending(run, lifesign_place(place, f"r{i}"), [shared.dependency("db", **{"class": "hard"}), *more[i]],
-                              listen=f"127.0.0.1:{ports[i]}", service=f"r{i}", failOpen=others(i)) for i in range(3)]
+                              listen=f"127.0.0.1:{ports[i]}", service=f"r{i}", failOpen=others(i), readiness={"timeoutSeconds": 2}) for i in range(3)]
         for one in replicas:
             one.until("peers", "up")
             one.until_ready()
