@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,7 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 
-enum { DIGITS = 8, MOST = 366 * 86400 };
+enum { DIGITS = 8, MOST = 366 * 86400, WAIT_MS = 2000, PAUSE_MS = 20 };
 
 static int refuse(const char *what)
 {
@@ -32,7 +34,30 @@ static long read_span(const char *text)
 	return 0;
 }
 
-static int ask(const struct cli_words *words, const char *path, const char *done)
+/*
+ * The agent takes the order at its next look. Who asks readyz after this command gets the new answer already; an
+ * agent that looks more seldom than this waits has taken the order all the same.
+ */
+static void await_answer(const struct client_place *place, bool out_of_service)
+{
+	int64_t deadline = clock_mono_ns() + WAIT_MS * NS_PER_MS;
+	unsigned wanted = out_of_service ? 503 : 200, status = 0;
+
+	while (status != wanted && clock_mono_ns() < deadline) {
+		struct client_reply reply;
+
+		if (client_ask_by(place, "GET", "/readyz/maintenance", deadline, &reply))
+			return;
+		status = reply.status;
+		client_free(&reply);
+		if (status == 404) /* nobody is there to be out of service */
+			return;
+		if (status != wanted)
+			(void)poll(NULL, 0, PAUSE_MS); /* asked again until the deadline */
+	}
+}
+
+static int ask(const struct cli_words *words, const char *path, bool out_of_service, const char *done)
 {
 	struct client_place place = {0};
 	struct client_reply reply;
@@ -47,6 +72,7 @@ static int ask(const struct cli_words *words, const char *path, const char *done
 	status = reply.status;
 	client_free(&reply);
 	if (status / 100 == 2) {
+		await_answer(&place, out_of_service);
 		printf("%s\n", done);
 		return 0;
 	}
@@ -63,7 +89,7 @@ static int leave(const struct cli_words *words, long seconds)
 	(void)snprintf(path, sizeof(path), "/maintenance?for=%ld", seconds); /* fits */
 	if (gmtime_r(&end, &utc))
 		(void)strftime(done, sizeof(done), "out of service until %Y-%m-%dT%H:%M:%SZ", &utc);
-	return ask(words, path, done);
+	return ask(words, path, true, done);
 }
 
 int maintenance_main(int argc, char **argv)
@@ -78,9 +104,9 @@ int maintenance_main(int argc, char **argv)
 		return refuse("maintenance needs one word: on or off");
 	span = words.options[MAINTENANCE_FOR];
 	if (!strcmp(argv[1], "off"))
-		return span ? refuse("--for goes with on") : ask(&words, "/maintenance?off", "back in service");
+		return span ? refuse("--for goes with on") : ask(&words, "/maintenance?off", false, "back in service");
 	if (!span)
-		return ask(&words, "/maintenance", "out of service until 'lifesign maintenance off'");
+		return ask(&words, "/maintenance", true, "out of service until 'lifesign maintenance off'");
 	if (!read_span(span) || read_span(span) > MOST)
 		return refuse("--for takes a number with s, m, h or d behind it, as in 10m, up to 366d");
 	return leave(&words, read_span(span));
