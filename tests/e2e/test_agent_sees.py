@@ -18,9 +18,22 @@ def named(started):
     return {t["name"]: t for t in started.threads()}
 
 
-def wait_named(started, check, seconds=10):
-    wait_until(lambda: not check(named(started)), seconds, lambda: f"{check(named(started))}; {started.status()['processes']}")
-    return named(started)
+def wait_named(started, check, seconds=20):
+    """Threads by name in the first look of which check() has nothing to say."""
+    last = {}
+
+    def agrees():
+        last["seen"] = named(started)
+        last["said"] = check(last["seen"])
+        return not last["said"]
+    wait_until(agrees, seconds, lambda: f"{last['said']}; {started.status()['processes']}")
+    return last["seen"]
+
+
+def states(threads, **wanted):
+    """"" when each of these threads is in that state."""
+    found = {name: threads[name]["state"] if name in threads else None for name in wanted}
+    return "" if found == wanted else f"{found}"
 
 
 def assert_known_waits(threads, main):
@@ -39,24 +52,23 @@ def all_read(threads):
 
 def test_each_wait_is_told_as_it_is(run):
     started = run([LOCKERS, "spin"])
-    wait_named(started, all_read)
-    threads = wait_named(started, lambda all: "" if all["spinner"]["state"] == "running" and all["idler"]["state"] == "idle" else f"{all}")
+    threads = wait_named(started, lambda all: all_read(all) or states(all, spinner="running", idler="idle", sleeper="sleep", receiver="io"))
     assert_known_waits(threads, started.main())
-    assert threads["sleeper"]["state"] == "sleep" and threads["sleeper"]["op"] == "sleep"
-    assert threads["idler"]["state"] == "idle" and threads["idler"]["op"] == "pthread_cond_wait" and threads["idler"]["home"]
-    assert threads["receiver"]["state"] == "io" and threads["receiver"]["waits_for"]["kind"] == "fd"
-    assert threads["spinner"]["state"] == "running" and threads["spinner"]["op"] is None
+    assert threads["sleeper"]["op"] == "sleep"
+    assert threads["idler"]["op"] == "pthread_cond_wait" and threads["idler"]["home"]
+    assert threads["receiver"]["waits_for"]["kind"] == "fd"
+    assert threads["spinner"]["op"] is None
 
     def counts():
         workers = started.status()["workers"]
         return workers["live"], workers["lock"], workers["running"], workers["idle"]
-    wait_until(lambda: counts() == (7, 2, 1, 2), 3, counts)
+    wait_until(lambda: counts() == (7, 2, 1, 2), 10, counts)
 
 
 def test_ages_of_waits_grow(run):
     started = run([LOCKERS])
     first = wait_named(started, all_read)["waiter"]["for_seconds"]
-    wait_until(lambda: named(started)["waiter"]["for_seconds"] > first + 1.5, 5, "the wait gets older")
+    wait_until(lambda: named(started)["waiter"]["for_seconds"] > first + 1.5, 15, "the wait gets older")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="changes its user")
@@ -95,12 +107,13 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_not_covered_is_said_within_two_seconds(run, case):
+def test_what_is_not_covered_is_said_by_itself(run, case):
+    """Within two seconds where the machine has any time; how long it waits is a unit test."""
     command, exe, text = CASES[case]
     busybox = next(p for p in ("/bin/busybox", "/usr/bin/busybox") if os.path.exists(p))
     started = run([word.replace("{busybox}", busybox) for word in command])
-    wait_until(lambda: re.search(rf"not covered by the shim: .*{text}", started.err()), 2.5, started.said)
-    wait_until(lambda: text in (reason_of(started, exe) or ""), 3, lambda: str(started.status()["processes"]))
+    wait_until(lambda: re.search(rf"not covered by the shim: .*{text}", started.err()), 15, started.said)
+    wait_until(lambda: text in (reason_of(started, exe) or ""), 15, lambda: str(started.status()["processes"]))
     process = next(p for p in started.status()["processes"] if p["exe"] == exe)
     assert process["coverage"] == "outside"
     assert started.get("/livez").status == 200
@@ -113,15 +126,15 @@ def test_a_setuid_program_is_said(run, place):
     os.chown(path, 0, 0)
     os.chmod(path, 0o4755)
     started = run([*NOBODY, path, "1000"])
-    wait_until(lambda: re.search(r"not covered by the shim: .*setuid", started.err()), 2.5, started.said)
+    wait_until(lambda: re.search(r"not covered by the shim: .*setuid", started.err()), 15, started.said)
 
 
 def test_a_forked_child_that_has_made_no_call_yet_is_not_called_uncovered(run):
     script = "import os\nif os.fork() == 0:\n    while True: pass\nos.wait()"
     started = run(["/usr/bin/python3", "-c", script])
-    wait_until(lambda: len(started.status()["processes"]) == 2, 5, "the child is seen")
+    wait_until(lambda: len(started.status()["processes"]) == 2, 15, "the child is seen")
     lifesign.holds_for(lambda: "not covered" not in started.err(), 2)
-    wait_until(lambda: all(p["coverage"] == "shim" for p in started.status()["processes"]), 3, lambda: str(started.status()["processes"]))
+    wait_until(lambda: all(p["coverage"] == "shim" for p in started.status()["processes"]), 15, lambda: str(started.status()["processes"]))
 
 
 def test_only_an_uncovered_process_is_unknown_not_alive(run):
@@ -129,7 +142,7 @@ def test_only_an_uncovered_process_is_unknown_not_alive(run):
     started = run([busybox, "sleep", "1000"])
     answer = started.get("/livez")
     assert answer.status == 200 and answer.headers["Lifesign-Verdict"] == "unknown"
-    wait_until(lambda: started.status()["processes"] and started.status()["processes"][0]["threads"], 5, "its threads are listed")
+    wait_until(lambda: started.status()["processes"] and started.status()["processes"][0]["threads"], 15, "its threads are listed")
     assert started.status()["processes"][0]["threads"][0]["state"] == "unseen"
 
 
@@ -141,51 +154,67 @@ def test_an_exec_under_the_same_pid_is_followed(run):
         process = started.process_of(main)
         return process and process["exe"] == "sleep" and len(process["threads"]) == 1 and process["threads"][0]["op"] in (
             "nanosleep", "clock_nanosleep", "sleep")
-    wait_until(one_thread, 6, lambda: str(started.status()["processes"]))
+    wait_until(one_thread, 20, lambda: str(started.status()["processes"]))
     assert started.process_of(main)["coverage"] == "shim"
+
+
+def when_told(place, what):
+    """(python program that does `what` once a file is there, tells it so); until then it computes."""
+    path = os.path.join(place.path, "go")
+    script = f"import os, socket, time\nwhile not os.path.exists({path!r}): pass\n{what}"
+    return ["/usr/bin/nice", "/usr/bin/python3", "-c", script], lambda: place.file("go", "")
+
+
+def listens(port):
+    return f"s = socket.create_server(('127.0.0.1', {port}))\nwhile True: s.accept()"
 
 
 def test_starting_by_rule(run, place):
     port = lifesign.free_port()
     config = place.file("c.yaml", f"startup: {{port: {port}, periodSeconds: 0.2, failureThreshold: 300}}\n")
-    script = f"import socket,time\ntime.sleep(1.5)\ns=socket.create_server(('127.0.0.1',{port}))\nwhile 1: s.accept()\n"
-    started = run(["/usr/bin/python3", "-c", script], options=["--config", config])
+    command, tell = when_told(place, listens(port))
+    started = run(command, options=["--config", config])
     first = started.get("/startupz")
     assert first.status == 503 and "[-]starting failed: starting" in first.text
     assert started.get("/readyz").status == 503 and started.get("/livez").status == 200
-    started.wait_started(10)
-    started.wait_ready(2)
+    tell()
+    started.wait_started()
+    started.wait_ready()
 
 
 def test_a_start_that_takes_too_long_stays_503(run, place):
     port = lifesign.free_port()
     config = place.file("c.yaml", f"startup: {{port: {port}, periodSeconds: 0.1, failureThreshold: 10}}\n")
-    script = f"import socket,time\ntime.sleep(3)\ns=socket.create_server(('127.0.0.1',{port}))\nwhile 1: s.accept()\n"
-    started = run(["/usr/bin/python3", "-c", script], options=["--config", config])
-    wait_until(lambda: "start_timeout" in started.get("/startupz").text, 5, "start_timeout")
-    wait_until(lambda: lifesign.accepts(port), 6, "the service is up at last")
+    command, tell = when_told(place, listens(port))
+    started = run(command, options=["--config", config])
+    wait_until(lambda: "[-]start_timeout failed: start_timeout" in started.get("/startupz").text, 15, started.status)
+    tell()
+    wait_until(lambda: lifesign.accepts(port), 15, "the service is up at last")
     lifesign.holds_for(lambda: started.get("/readyz").status == 503, 1)
     assert started.get("/livez").status == 200
 
 
 def test_none_means_that_the_main_thread_waits(run, place):
+    """For three seconds; it does not as long as it computes."""
     config = place.file("c.yaml", "startup: {port: none}\n")
-    started = run(["/bin/sleep", "1000"], options=["--config", config])
-    assert started.get("/startupz").status == 503
-    started.wait_started(6)
+    command, tell = when_told(place, "time.sleep(1000)")
+    started = run(command, options=["--config", config])
+    lifesign.holds_for(lambda: started.get("/startupz").status == 503, 4, every=0.1)
+    tell()
+    started.wait_started()
 
 
 def test_a_stopped_service_is_not_ready_and_not_dead(run, place):
     import services
     service = services.python_http(place)
     started = run(service.command)
-    wait_until(service.ping, 10)
+    wait_until(service.ping, 20)
     started.wait_ready()
     os.kill(started.main(), 19)
-    wait_until(lambda: "[-]suspended failed: suspended" in started.get("/readyz").text, 5, "suspended")
+    wait_until(lambda: "[-]suspended failed: suspended" in started.get("/readyz").text, 15, "suspended")
     assert started.get("/livez").status == 200
     os.kill(started.main(), 18)
-    started.wait_ready(3)
+    started.wait_ready()
 
 
 def test_check_follows(run):
