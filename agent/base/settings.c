@@ -24,6 +24,16 @@ void settings_set_defaults(struct settings *settings)
 				sizeof(why)); /* a unit test sets every default */
 }
 
+/* LIFESIGN_OBSERVE=1, as it is written in environments everywhere. */
+static const char *switch_word(const struct setting *row, const char *value)
+{
+	bool is_switch = row->type == SETTING_SWITCH || row->type == SETTING_OBSERVE || row->type == SETTING_DEBUG;
+
+	if (is_switch && !strcmp(value, "1"))
+		return "true";
+	return is_switch && !strcmp(value, "0") ? "false" : value;
+}
+
 void settings_read_variables(struct settings *settings, const char *const *environment, struct complaints *why)
 {
 	for (unsigned row = 0; row < settings_rows; row++) {
@@ -33,6 +43,7 @@ void settings_read_variables(struct settings *settings, const char *const *envir
 
 		if (!value || !*value) /* empty counts as not set, as with NO_COLOR */
 			continue;
+		value = switch_word(&settings_table[row], value);
 		if (setting_set(&settings_table[row], settings, value, reason, sizeof(reason)))
 			complaints_add(why, "variable %s: %s", name, reason);
 	}
@@ -97,10 +108,10 @@ static void settle(struct settings *settings, const char *const *environment, st
 {
 	settings->listen_asked = settings->listens > 0;
 	if (!settings->listen_asked) {
-		bool pod = config_variable(environment, "KUBERNETES_SERVICE_HOST");
+		const char *pod = config_variable(environment, "KUBERNETES_SERVICE_HOST");
 
 		settings->listens = 1;
-		strcpy(settings->listen[0], pod ? ":8081" : "127.0.0.1:8081");
+		strcpy(settings->listen[0], pod && *pod ? ":8081" : "127.0.0.1:8081");
 	}
 	if (!settings->dir[0] &&
 		settings_default_dir(environment, geteuid(), settings->dir, sizeof(settings->dir)))

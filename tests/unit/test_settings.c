@@ -88,6 +88,8 @@ static void a_pod_listens_everywhere(void **state)
 	assert_int_equal(load(NO_WORDS, VARIABLES("KUBERNETES_SERVICE_HOST=10.0.0.1")), SETTINGS_OK);
 	assert_string_equal(settings.listen[0], ":8081");
 	assert_false(settings.listen_asked);
+	assert_int_equal(load(NO_WORDS, VARIABLES("KUBERNETES_SERVICE_HOST=")), SETTINGS_OK);
+	assert_string_equal(settings.listen[0], "127.0.0.1:8081");
 }
 
 static void option_beats_variable_beats_file_beats_default(void **state)
@@ -141,6 +143,18 @@ static void unknown_variables_are_ignored_and_empty_ones_unset(void **state)
 	assert_int_equal(load(NO_WORDS, VARIABLES("LIFESIGN_PORT=tcp://10.0.0.1:80",
 						"LIFESIGN_SERVICE_HOST=10.0.0.1", "LIFESIGN_DRAIN=")),
 		SETTINGS_OK);
+}
+
+static void a_variable_says_1_for_true_and_0_for_false(void **state)
+{
+	(void)state;
+	assert_int_equal(load(WORDS("--details"),
+				 VARIABLES("LIFESIGN_OBSERVE=1", "LIFESIGN_DEBUG=1", "LIFESIGN_LOG_REQUESTS=0")),
+		SETTINGS_OK);
+	assert_true(settings.observe && settings.debug && settings.details);
+	assert_false(settings.debug_all || settings.log_requests);
+	assert_int_equal(load(NO_WORDS, VARIABLES("LIFESIGN_OBSERVE=2")), SETTINGS_CONFIG);
+	assert_string_equal(why.text[0], "variable LIFESIGN_OBSERVE: found '2', allowed: false or true");
 }
 
 static void a_bad_variable_is_a_configuration_error(void **state)
@@ -285,6 +299,7 @@ int main(void)
 		cmocka_unit_test(option_beats_variable_beats_file_beats_default),
 		cmocka_unit_test(the_file_may_come_from_a_variable),
 		cmocka_unit_test(unknown_variables_are_ignored_and_empty_ones_unset),
+		cmocka_unit_test(a_variable_says_1_for_true_and_0_for_false),
 		cmocka_unit_test(a_bad_variable_is_a_configuration_error),
 		cmocka_unit_test(options_end_at_command),
 		cmocka_unit_test(bad_options_are_usage_errors),
