@@ -76,12 +76,11 @@ static void complain_of_key(struct walk *walk, const struct config_node *node, c
 /* By `kind`, else by the scheme of `url`; false after a complaint. */
 static bool take_kind(struct walk *walk, const struct config_node *map, struct dependency *out)
 {
-	static const struct dependency_key *key;
+	const struct dependency_key *key = find_key("kind", 0);
 	const struct config_node *kind = find(map, "kind"), *url = find(map, "url");
 	char reason[COMPLAINT_TEXT];
 	enum dependency_kind guessed;
 
-	key = find_key("kind", 0);
 	if (kind && kind->wrong)
 		return false;
 	if (kind) {
@@ -247,21 +246,23 @@ static void take_group(struct walk *walk, const struct config_node *node)
 {
 	struct dependency_group *out = &walk->set->groups[walk->set->group_count];
 	const struct config_node *least = node->kind == CONFIG_MAP ? find(node, "atLeast") : NULL;
-	unsigned long number;
+	const char *found = is_text(least) ? least->text : "nothing";
+	unsigned long number = strspn(found, "0123456789") == strlen(found) ? strtoul(found, NULL, 10) : 0;
 
 	if (node->wrong)
 		return;
-	number = is_text(least) && strspn(least->text, "0123456789") == strlen(least->text) ? strtoul(least->text, NULL, 10) : 0;
-	if (!number || number > DEPENDENCIES || node->first->next || walk->set->group_count == DEPENDENCY_GROUPS ||
-		strlen(node->key) >= DEPENDENCY_NAME) {
-		complaints_add(walk->why, "%s:%u: groups: '%.64s': allowed: at most %d groups NAME: {atLeast: N}", walk->file, node->line,
-			node->key, DEPENDENCY_GROUPS);
-		return;
+	if (!number || number > DEPENDENCIES || node->first->next) {
+		complaints_add(walk->why, "%s:%u: groups: '%.64s': atLeast: found '%.64s', allowed: {atLeast: N}, N from 1 to %d", walk->file,
+			node->line, node->key, found, DEPENDENCIES);
+		number = 0; /* taken all the same: its members are not to blame */
 	}
-	strcpy(out->name, node->key); /* fits */
-	out->at_least = (unsigned)number;
-	out->line = node->line;
-	walk->set->group_count++;
+	if (walk->set->group_count < DEPENDENCY_GROUPS && strlen(node->key) < DEPENDENCY_NAME) {
+		*out = (struct dependency_group){.at_least = (unsigned)number, .line = node->line};
+		strcpy(out->name, node->key); /* fits */
+		walk->set->group_count++;
+	} else
+		complaints_add(walk->why, "%s:%u: groups: '%.64s': allowed: at most %d groups, names of at most %d bytes", walk->file,
+			node->line, node->key, DEPENDENCY_GROUPS, DEPENDENCY_NAME - 1);
 }
 
 static void take_groups(struct walk *walk, const struct config_node *groups)
