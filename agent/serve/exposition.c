@@ -130,12 +130,20 @@ static void put_bucket(struct sheet *sheet, const struct label *labels, const ch
 	buf_char(sheet->out, '\n');
 }
 
+/* As Prometheus' own libraries write it: the label is text, and 0.001 is not 0.00100; OpenMetrics wants a point in it. */
+static void write_bound(char *out, size_t bytes, double bound)
+{
+	(void)snprintf(out, bytes, "%.3g", bound); /* short */
+	if (!strpbrk(out, ".e"))
+		(void)snprintf(out, bytes, "%.1f", bound);
+}
+
 void sheet_put_histogram(struct sheet *sheet, const struct label *labels, const struct histogram *histogram)
 {
 	for (unsigned i = 0; i < histogram->buckets; i++) {
 		char bound[32];
 
-		(void)snprintf(bound, sizeof bound, "%#.3g", histogram->bounds[i]); /* OpenMetrics wants a point in it */
+		write_bound(bound, sizeof bound, histogram->bounds[i]);
 		put_bucket(sheet, labels, bound, histogram->counts[i]);
 	}
 	put_bucket(sheet, labels, "+Inf", histogram->count);

@@ -41,6 +41,15 @@ static void write_seconds(struct json *json, const char *key, bool known, int64_
 		json_null(json, key);
 }
 
+/* To the microsecond: what is near answers within a millisecond. */
+static void write_latency(struct json *json, const char *key, const struct snapshot_dependency *of)
+{
+	if (of->latency_ns >= 0 && is_available(of))
+		json_double(json, key, (double)(of->latency_ns / 1000) / 1e6);
+	else
+		json_null(json, key);
+}
+
 static void write_detail(struct json *json, const struct request *request, const char *key, const char *text, size_t size)
 {
 	if (request->details && *text)
@@ -63,7 +72,7 @@ static void write_one(
 		json_double(json, "value", of->value);
 	else
 		json_null(json, "value");
-	write_seconds(json, "latency_seconds", of->latency_ns >= 0 && is_available(of), of->latency_ns);
+	write_latency(json, "latency_seconds", of);
 	write_seconds(json, "age_seconds", of->ended > 0, standing->snapshot->sampled - of->ended);
 	json_uint(json, "consecutive_failures", of->failures);
 	json_uint(json, "consecutive_successes", of->successes);
@@ -100,7 +109,7 @@ void render_dependency_checks(struct json *json, const struct standing *standing
 		json_text(json, "class", render_class(of->class)); /* these two are for siblings: probe/kind_peers.c */
 		json_text(json, "state", probe_status_text(of->status));
 		if (is_available(of) && of->latency_ns >= 0) {
-			json_seconds(json, "observedValue", of->latency_ns);
+			write_latency(json, "observedValue", of);
 			json_text(json, "observedUnit", "s");
 		}
 		json_text(json, "status", of->gates ? "fail" : statuses[of->status]);

@@ -209,6 +209,9 @@ def test_metrics_count_phases_and_outcomes(run, place):
             buckets = [int(n) for n in re.findall(rf'^{family}_bucket\{{{labels},le="[^"]+"\}} (\d+)$', text, re.M)]
             total = int(re.search(rf"^{family}_count\{{{labels}\}} (\d+)$", text, re.M)[1])
             assert len(buckets) == 13 and buckets == sorted(buckets) and buckets[-1] == total > 0
+        assert list(dict.fromkeys(re.findall(r'le="([^"]+)"', text))) == \
+            "0.0005 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 1.0 2.5 5.0 +Inf".split()  # as others write them
+        assert 0 < service.of("db")["latency_seconds"] < 1  # what is near takes less than a millisecond
 
 
 def test_health_shows_each_dependency(run, place):
@@ -417,6 +420,30 @@ def test_siblings_who_fail_as_well_keep_it_ready(run, place):
         for one in replicas:
             one.until("db", "up")
             wait_until(lambda which=one: which.status()["status"] == "pass", 10, one.said)
+
+
+def test_who_sees_a_fall_first_tells_its_siblings_and_stays(run, place):
+    """Each would look a minute later by itself; the first one to look does not leave while it waits for the others."""
+    ports = [free_port() for _ in range(4)]
+    with Answers() as shared:
+        replicas = [Depending(run, lifesign_place(place, f"r{i}"), [shared.dependency("db", **{"class": "hard"})], listen=f"127.0.0.1:{port}",
+                              service=f"r{i}", readiness={"periodSeconds": 60, "timeoutSeconds": 3, "fastSeconds": 0.5, "failureThreshold": 4},
+                              failOpen={"peers": [f"127.0.0.1:{other}" for other in ports if other != port], "peerShare": 0.6})
+                    for i, port in enumerate(ports)]
+        for one in replicas:
+            one.until("peers", "up")
+            one.until_ready()
+        shared.answer = b"NO\n"
+        assert replicas[0].run.get("/health?suspect").status == 200
+        left = set()
+
+        def all_know():
+            left.update(one.run.port for one in replicas if not one.ready())
+            return all(one.of("db")["status"] == "down" for one in replicas)
+        wait_until(all_know, 50, lambda: [one.said() for one in replicas])
+        assert not left
+        for one in replicas:
+            wait_until(lambda which=one: "fail_open" in {r["code"] for r in which.status()["ready"]["reasons"]}, 10, one.said)
 
 
 def test_siblings_that_do_not_answer_open_nothing(run, place):
