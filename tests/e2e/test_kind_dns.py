@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 
-from kinds import GROWTH, Prober, Server, ask, black_hole, refused_port, side_by_side
+from kinds import GROWTH, PATIENT, Prober, Server, ask, black_hole, refused_port, side_by_side
 from services_net import dnsmasq, named
 
 
@@ -49,19 +49,19 @@ def test_every_fault_has_its_name_within_the_budget(place):
     def dependency(port):
         return {"kind": "dns", "url": f"dns://127.0.0.1:{port}", "query": "name.test"}
 
-    def faulty(treat):
+    def faulty(treat, timeout=PATIENT):
         def case():
             with Udp(treat) as server:
-                return ask(place, dependency(server.port), timeout=1)
+                return ask(place, dependency(server.port), timeout)
         return case
 
     def lost_once():
         with Udp(lambda q: reply(q, 3) if len(server.questions) > 1 else None) as server:
-            return ask(place, dependency(server.port), timeout=2)
+            return ask(place, dependency(server.port), timeout=5)
 
     def dead_after_silence():
         with Udp(lambda q: server.socket.close()) as server:
-            return ask(place, dependency(server.port), timeout=1)
+            return ask(place, dependency(server.port), timeout=5)
 
     def truncated():
         with black_hole() as port, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -69,12 +69,12 @@ def test_every_fault_has_its_name_within_the_budget(place):
             threading.Thread(target=lambda: s.sendto(*(lambda q, peer: (reply(q, 0, 0x8200), peer))(*s.recvfrom(999))), daemon=True).start()
             return ask(place, dependency(port), timeout=1)
     seen = side_by_side({
-        "dns_timeout silent": faulty(lambda q: None), "dns_timeout another id": faulty(lambda q: b"\0\0" + reply(q, 0)[2:]),
-        "dns_timeout by TCP": truncated, "dns_timeout garbage": faulty(lambda q: os.urandom(200)),
-        "refused": lambda: ask(place, dependency(refused_port()), timeout=1),
+        "dns_timeout silent": faulty(lambda q: None, 1), "dns_timeout another id": faulty(lambda q: b"\0\0" + reply(q, 0)[2:], 1),
+        "dns_timeout by TCP": truncated, "dns_timeout garbage": faulty(lambda q: os.urandom(200), 1),
+        "refused": lambda: ask(place, dependency(refused_port())),
         "not_ready SERVFAIL": faulty(lambda q: reply(q, 2)), "auth_failed REFUSED": faulty(lambda q: reply(q, 5)),
         "dns_nxdomain": faulty(lambda q: reply(q, 3)), "dns_nxdomain no address": faulty(lambda q: reply(q, 0)),
-        "protocol_error": faulty(lambda q: reply(q, 1)), "protocol_error cut": faulty(lambda q: q[:2] + b"\x80\0\0\1\0\1\0\0\0\0\xff"),
+        "protocol_error": faulty(lambda q: reply(q, 1)), "protocol_error cut": faulty(lambda q: q[:2] + b"\x80\0\0\1\0\1\0\0\0\0\xff", 1),
         "dns_nxdomain a packet was lost": lost_once, "refused after a silence": dead_after_silence,
     })
     assert [(name, result) for name, result in seen.items() if result.said() != name.split()[0]
@@ -110,7 +110,7 @@ def test_an_address_may_be_written_in_any_way(place):
 def test_it_survives_kill_and_stop(place, plain):
     service = dnsmasq(place)
     server = Server(plain, service.command, service.ping)
-    with Prober(place, {"kind": "dns", "url": f"dns://127.0.0.1:{service.port}", "query": "fixed.test"}, timeout=1) as prober:
+    with Prober(place, {"kind": "dns", "url": f"dns://127.0.0.1:{service.port}", "query": "fixed.test"}) as prober:
         assert prober.ask().said() == "up"
         fds, rss = prober.fds(), prober.rss()
         server.kill()
@@ -118,7 +118,7 @@ def test_it_survives_kill_and_stop(place, plain):
         server.start()
         prober.until("up")
         with server.stopped():
-            assert prober.ask().said() == "dns_timeout"
+            assert prober.ask(1).said() == "dns_timeout"
         prober.until("up")
         for _ in range(200):
             assert prober.ask().said() == "up"

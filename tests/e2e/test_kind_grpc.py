@@ -4,7 +4,7 @@
 import os
 import subprocess
 
-from kinds import GROWTH, Certificates, Prober, Server, ask, faults, node_modules, outlives, side_by_side
+from kinds import GROWTH, PATIENT, Certificates, Prober, Server, ask, faults, node_modules, outlives, side_by_side
 from lifesign import SOURCE, accepts, free_port, wait_until
 from services import python_http
 
@@ -46,8 +46,8 @@ def test_what_the_service_says_of_itself(place, plain, run):
         "protocol_error": ("none", {}), "timeout": ("silent", {}), "auth_failed PERMISSION_DENIED": ("7", {}),
         "saturated RESOURCE_EXHAUSTED": ("8", {}), "not_ready UNAVAILABLE": ("14", {}), "auth_failed UNAUTHENTICATED": ("16", {}),
     }
-    seen = side_by_side({name: lambda d={"kind": "grpc", "url": servers[mode].url(), **keys}: ask(place, d, timeout=2)
-                         for name, (mode, keys) in cases.items()})
+    seen = side_by_side({name: lambda d={"kind": "grpc", "url": servers[mode].url(), **keys}, budget=1 if name == "timeout" else PATIENT:
+                         ask(place, d, budget) for name, (mode, keys) in cases.items()})
     wrong = [(name, result) for name, result in seen.items() if result.said() != name.split()[0] or (
         len(name.split()) > 1 and name.split()[1] not in result.detail)]
     assert wrong == []
@@ -84,7 +84,7 @@ def keeps_one_connection(place, plain, tls):
     certificates = Certificates(place) if tls else None
     server = Grpc(plain, "health", certificates.right if tls else ())
     keys = {"kind": "grpc", "url": server.url("grpcs" if tls else "grpc"), **({"caFile": certificates.ca} if tls else {})}
-    with Prober(place, keys, timeout=1) as prober:
+    with Prober(place, keys) as prober:
         prober.until("up")
         outlives(server, prober)
         fds, rss = prober.fds(), prober.rss()

@@ -24,9 +24,9 @@ class Memcached(Server):
         return f"{scheme}://{user}{host}:{self.port}"
 
 
-def all_of(place, cases, timeout=3):
+def all_of(place, cases):
     """{name: (url, keys)} asked side by side; each name begins with what must be said."""
-    seen = side_by_side({name: lambda d={"url": url, **keys}: ask(place, d, timeout) for name, (url, keys) in cases.items()})
+    seen = side_by_side({name: lambda d={"url": url, **keys}: ask(place, d) for name, (url, keys) in cases.items()})
     assert {name: result for name, result in seen.items() if result.said() != name.split()[0]} == {}
     return seen
 
@@ -86,18 +86,19 @@ def test_a_full_server(place, plain):
     with Prober(place, {"url": cache.url()}) as kept:
         assert kept.ask().said() == "up"
         held = [socket.create_connection(("127.0.0.1", cache.port)) for _ in range(45)]
-        for tries in range(5):
+        wait_until(lambda: ask(place, {"url": cache.url()}).said() == "saturated", 30, "all of them were let in")
+        for tries in range(4):
             assert ask(place, {"url": cache.url()}).said() == "saturated", tries
             assert kept.ask().said() == "up"
         for link in held:
             link.close()
-        wait_until(lambda: ask(place, {"url": cache.url()}).said() == "up", 10)
+        wait_until(lambda: ask(place, {"url": cache.url()}).said() == "up", 30)
 
 
 @pytest.mark.parametrize("keys", [{}, {"command": "curr_items", "max": 5}], ids=["version", "stats"])
 def test_one_kept_connection_survives_kill_and_stop(place, plain, keys):
     cache = Memcached(place, plain)
-    with Prober(place, {"url": cache.url(), **keys}, timeout=1) as prober:
+    with Prober(place, {"url": cache.url(), **keys}) as prober:
         outlives(cache, prober)
         fds, rss = prober.fds(), prober.rss()
         before = converse(cache.port, b"stats\r\n")[0].split(b"total_connections ")[1].split()[0]

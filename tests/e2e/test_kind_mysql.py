@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from kinds import GROWTH, Certificates, Faulty, Prober, Server, ask, closes_after, faults, outlives, side_by_side
+from kinds import GROWTH, PATIENT, Certificates, Faulty, Prober, Server, ask, closes_after, faults, outlives, side_by_side
 from lifesign import free_port, wait_until
 from services_more import _make_database, once, tool, user_of
 
@@ -55,9 +55,9 @@ class Maria(Server):
         return f"{scheme}://{user}{host}:{self.port}{rest}"
 
 
-def all_of(place, cases, timeout=5):
+def all_of(place, cases):
     """{name: (url, keys)} asked side by side; each name begins with what must be said."""
-    seen = side_by_side({name: lambda d={"url": url, **keys}: ask(place, d, timeout) for name, (url, keys) in cases.items()}, workers=4)
+    seen = side_by_side({name: lambda d={"url": url, **keys}: ask(place, d) for name, (url, keys) in cases.items()}, workers=4)
     assert {name: result for name, result in seen.items() if result.said() != name.split()[0]} == {}
     return seen
 
@@ -98,7 +98,7 @@ def test_tls_that_hangs_or_breaks_off_after_the_greeting(place):
 
     def case(then, said):
         with Faulty(greets(then)) as server:
-            result = ask(place, {"url": f"mysqls://app@127.0.0.1:{server.port}/", "tlsVerify": False}, timeout=1)
+            result = ask(place, {"url": f"mysqls://app@127.0.0.1:{server.port}/", "tlsVerify": False}, 1 if said == "timeout" else PATIENT)
             assert result.said() == said, result
     cases = {"hangs": (lambda c: c.recv(1), "timeout"), "closes": (lambda c: c.close(), "tls_error"),
              "garbage": (lambda c: c.sendall(b"not TLS at all"), "tls_error")}
@@ -154,11 +154,11 @@ def test_a_slow_question_does_not_go_on_in_the_server(place, plain):
     maria = Maria(place, plain)
     with Prober(place, {"url": maria.url(), "query": "SELECT SLEEP(60)"}, timeout=0.5) as prober:
         assert [prober.ask().said() for _ in range(3)] == ["timeout"] * 3
-        wait_until(lambda: "SLEEP" not in maria.say("SHOW PROCESSLIST"), 10, lambda: maria.say("SHOW PROCESSLIST"))
+        wait_until(lambda: "SLEEP" not in maria.say("SHOW PROCESSLIST"), 30, lambda: maria.say("SHOW PROCESSLIST"))
 
 
 def test_full_servers(place, plain):
-    maria = Maria(place, plain, "--max-connections=10")
+    maria = Maria(place, plain, "--max-connections=10", "--connect-timeout=120")
     with Prober(place, {"url": maria.url(f"one:{SECRET.replace('#', '%23')}@")}) as kept:
         assert kept.ask().said() == "up"
         assert ask(place, {"url": maria.url(f"one:{SECRET.replace('#', '%23')}@")}).said() == "saturated"
@@ -169,7 +169,7 @@ def test_full_servers(place, plain):
         assert kept.ask().said() == "up"
         for link in held:
             link.close()
-        wait_until(lambda: ask(place, {"url": maria.url()}).said() == "up", 10)
+        wait_until(lambda: ask(place, {"url": maria.url()}).said() == "up", 30)
 
 
 def test_tls_is_verified(place, plain):
@@ -196,7 +196,7 @@ def keeps_one_connection(place, plain, tls):
     certificates = Certificates(place) if tls else None
     maria = Maria(place, plain, certificate=certificates.right if tls else None)
     keys = {"caFile": certificates.ca} if tls else {}
-    with Prober(place, {"url": maria.url(), "role": "primary", "query": "SELECT 17", "max": 17, **keys}, timeout=1.5) as prober:
+    with Prober(place, {"url": maria.url(), "role": "primary", "query": "SELECT 17", "max": 17, **keys}) as prober:
         outlives(maria, prober)
         fds, rss = prober.fds(), prober.rss()
         before = int(maria.say("SHOW STATUS LIKE 'Connections'").split()[1])
@@ -265,4 +265,4 @@ def test_answers_that_never_end_are_cut(place):
     for treat in (floods(greeting(), packet(2, b"\xfemysql_native_password\0" + b"x" * 21) * 1000), floods(greeting(), b"\xff\xff\xff" * 10000),
                   floods(b"", b"\0" * 10000)):
         with Faulty(treat) as server:
-            assert ask(place, {"url": f"mysql://app:x@127.0.0.1:{server.port}/"}, timeout=1).said() == "protocol_error"
+            assert ask(place, {"url": f"mysql://app:x@127.0.0.1:{server.port}/"}).said() == "protocol_error"

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 
-from kinds import GROWTH, Certificates, Faulty, Prober, Server, ask, closes_after, faults, outlives, side_by_side
+from kinds import GROWTH, PATIENT, Certificates, Faulty, Prober, Server, ask, faults, outlives, side_by_side, silent
 from lifesign import accepts, free_port
 
 INFO = b'INFO {"server_id":"X","version":"2.9.10","proto":1,"max_payload":1048576}\r\n'
@@ -43,16 +43,15 @@ def test_every_fault_has_its_name_within_the_budget(place):
         "refused": "refused", "black hole": "connect_timeout", "silent": "timeout", "garbage": "protocol_error", "drip": "timeout",
         "closes mid-answer": "protocol_error", "closes at once": "protocol_error", "resets": "protocol_error"}, seen
 
-    def answering(text, wait=False):
+    def answering(text, timeout=PATIENT):
         def case():
-            with Faulty(closes_after(text, wait=wait) if wait is None else lambda c: (c.sendall(text), c.recv(9), c.recv(9999),
-                                                                                      c.recv(1))) as server:
-                return ask(place, dependency(server.port), timeout=1)
+            with Faulty(lambda c: (c.sendall(text), silent(c))) as server:
+                return ask(place, dependency(server.port), timeout)
         return case
     seen = side_by_side({
-        "INFO and then nothing": answering(INFO), "INFO that is no JSON": answering(b"INFO {]\r\n"),
+        "INFO and then nothing": answering(INFO, 1), "INFO that is no JSON": answering(b"INFO {]\r\n"),
         "too long": answering(b"INFO " + b"x" * 70000), "a message nobody asked for": answering(INFO + b"MSG a 1 99999999\r\n"),
-        "talks on": answering(INFO + b"+OK\r\n" * 100)})
+        "talks on": answering(INFO + b"+OK\r\n" * 100, 1)})
     assert {case: result.said() for case, result in seen.items()} == {
         "INFO and then nothing": "timeout", "INFO that is no JSON": "protocol_error", "too long": "protocol_error",
         "a message nobody asked for": "protocol_error", "talks on": "timeout"}, seen
@@ -63,9 +62,9 @@ def test_every_fault_has_its_name_within_the_budget(place):
 def nkey(prefix, place):
     """A new Ed25519 key as NATS writes it: seed, public; `prefix` 20 << 3 for a user."""
     file = place.file(f"key-{free_port()}.der")
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ED25519", "-outform", "DER", "-out", file], check=True, timeout=10)
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ED25519", "-outform", "DER", "-out", file], check=True, timeout=30)
     public = subprocess.run(["openssl", "pkey", "-inform", "DER", "-in", file, "-pubout", "-outform", "DER"], check=True,
-                            capture_output=True, timeout=10).stdout[-32:]
+                            capture_output=True, timeout=30).stdout[-32:]
     with open(file, "rb") as f:
         secret = f.read()[-32:]
 
@@ -110,7 +109,7 @@ def test_credentials_of_a_file_with_a_jwt(place, plain):
             claims["nats"].update(subs=-1, data=-1, payload=-1)
         text = part(b'{"typ":"JWT","alg":"ed25519-nkey"}') + "." + part(json.dumps(claims).encode())
         signed = subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-keyform", "DER", "-inkey", keys[issuer][2], "-in",
-                                 place.file("claims", text)], check=True, capture_output=True, timeout=10).stdout
+                                 place.file("claims", text)], check=True, capture_output=True, timeout=30).stdout
         return f"{text}.{part(signed)}"
     server = Nats(place, plain, f"operator: {jwt('operator', 'operator', 'operator')}\nresolver: MEMORY\n"
                   f"resolver_preload: {{ {keys['account'][1]}: {jwt('account', 'account', 'operator')} }}")
@@ -179,7 +178,7 @@ def test_one_kept_connection_survives_kill_and_stop(place, plain):
 
     def case(config, more):
         server = Nats(place, plain, config)
-        with Prober(place, {"kind": "nats", "url": server.url(), **more}, timeout=1) as prober:
+        with Prober(place, {"kind": "nats", "url": server.url(), **more}) as prober:
             outlives(server, prober)
             fds, rss = prober.fds(), prober.rss()
             for _ in range(300):

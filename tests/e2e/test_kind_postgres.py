@@ -13,13 +13,17 @@ from kinds_postgres import SECRET, Bouncer, Postgres
 from lifesign import wait_until
 
 
+def longest(result):
+    return max(result.phases, key=result.phases.get)
+
+
 def misses(seen):
     return {name: result for name, result in seen.items() if result.said() != name.split()[0]}
 
 
-def all_of(place, cases, timeout=5):
+def all_of(place, cases):
     """{name: (url, keys)} asked side by side; each name begins with what must be said."""
-    seen = side_by_side({name: lambda d={"url": url, **keys}: ask(place, d, timeout) for name, (url, keys) in cases.items()}, workers=4)
+    seen = side_by_side({name: lambda d={"url": url, **keys}: ask(place, d) for name, (url, keys) in cases.items()}, workers=4)
     assert misses(seen) == {}
     return seen
 
@@ -33,7 +37,7 @@ def test_every_fault_has_its_name_within_the_budget(place, rest, start, silent):
     assert said == {"refused": "refused", "black hole": "connect_timeout", "silent": "timeout", "garbage": "protocol_error",
                     "drip": "timeout", "closes at once": "protocol_error", "resets": "protocol_error"}, seen
     assert broken == ("tls_error" if silent == "tls" else "protocol_error"), seen
-    assert seen["silent"].phases[silent] > 0.9 and seen["black hole"].phases["connect"] > 0.9
+    assert longest(seen["silent"]) == silent and longest(seen["black hole"]) == "connect", seen
 
 
 def error_answer(state, text):
@@ -92,7 +96,7 @@ def test_a_slow_question_does_not_go_on_in_the_server(place, plain):
     working = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND state = 'active' AND pid <> pg_backend_pid()"
     with Prober(place, {"url": postgres.url(), "query": "SELECT pg_sleep(60)"}, timeout=0.5) as prober:
         assert [prober.ask().said() for _ in range(3)] == ["timeout"] * 3
-        wait_until(lambda: postgres.say(working) == "0", 5, lambda: postgres.say(working))
+        wait_until(lambda: postgres.say(working) == "0", 30, lambda: postgres.say(working))
 
 
 def test_primary_standby_and_promotion(place, plain):
@@ -101,7 +105,7 @@ def test_primary_standby_and_promotion(place, plain):
     standby = Postgres(place, plain, standby_of=cold)
     with contextlib.ExitStack() as stack:
         replica, primary = (stack.enter_context(Prober(place, {"url": standby.url(), "role": role})) for role in ("replica", "primary"))
-        assert replica.until("up").seconds < 3
+        replica.until("up")
         assert primary.ask().said() == "wrong_role"
         assert ask(place, {"url": shut.url()}).said() == "not_ready"
         assert standby.say("SELECT pg_promote()") == "t"
@@ -125,7 +129,7 @@ def test_full_and_ending_servers(place, plain):
         other = stack.enter_context(Prober(place, {"url": postgres.url()}))
         other.until("up")
         os.kill(int(open(f"{postgres.data}/postmaster.pid", encoding="ascii").readline()), signal.SIGTERM)  # waits for its clients
-        assert "57P03" in wait_until(lambda: (r := ask(place, {"url": postgres.url()})).said() == "not_ready" and r, 10).detail
+        assert "57P03" in wait_until(lambda: (r := ask(place, {"url": postgres.url()})).said() == "not_ready" and r, 30).detail
         assert other.ask().said() == "up"
 
 
@@ -140,7 +144,7 @@ def test_tls_is_verified(place, plain):
     def present(pair):
         postgres.present(pair)
         postgres.say("SELECT pg_reload_conf()")
-        wait_until(lambda: len({ask(place, {"url": url, **ca}).said() for _ in range(2)} ^ {"tls_error"}) == 0, 10)
+        wait_until(lambda: len({ask(place, {"url": url, **ca}).said() for _ in range(2)} ^ {"tls_error"}) == 0, 30)
     all_of(place, {"up": (url, ca), "up address": (postgres.url(), ca), "up unasked": (url, {}), "up client": (url.replace(
         "app:se%23cret", "client"), {**ca, **client}), "auth_failed no client certificate": (url.replace("app:se%23cret", "client"), ca),
         "tls_error unknown authority": (strict, {})})
@@ -159,7 +163,7 @@ def keeps_one_connection(place, plain, tls):
     certificates = Certificates(place) if tls else None
     postgres = Postgres(place, plain, "-c", "log_connections=on", certificate=certificates.right if tls else None)
     keys = {"caFile": certificates.ca} if tls else {}
-    with Prober(place, {"url": postgres.url(), "role": "primary", **keys}, timeout=1) as prober:
+    with Prober(place, {"url": postgres.url(), "role": "primary", **keys}) as prober:
         prober.until("up")
         for _ in range(50):
             assert prober.ask().said() == "up"
@@ -170,25 +174,25 @@ def keeps_one_connection(place, plain, tls):
             assert prober.ask().said() == "up"
         assert prober.fds() == fds and prober.rss() < rss + GROWTH and prober.threads() == 1
         postgres.say("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
-        prober.until("up", 2)
+        prober.until("up")
 
 
 def test_a_pooler_that_answers_for_a_dead_database(place, plain):
     postgres = Postgres(place, plain)
     bouncer = Bouncer(place, plain, postgres)
     with contextlib.ExitStack() as stack:
-        ask_it = stack.enter_context(Prober(place, {"url": bouncer.url()}, timeout=1))
-        role = stack.enter_context(Prober(place, {"url": bouncer.url(), "role": "primary"}, timeout=1))
-        number = stack.enter_context(Prober(place, {"url": bouncer.url(), "query": "SELECT 17", "max": 17}, timeout=1))
+        ask_it = stack.enter_context(Prober(place, {"url": bouncer.url()}))
+        role = stack.enter_context(Prober(place, {"url": bouncer.url(), "role": "primary"}))
+        number = stack.enter_context(Prober(place, {"url": bouncer.url(), "query": "SELECT 17", "max": 17}))
         for prober in (ask_it, role, number):
             prober.until("up")
         assert ask(place, {"url": bouncer.url("app:wrong@")}).said() == "auth_failed"
         assert ask(place, {"url": bouncer.url("nobody:wrong@")}).said() == "auth_failed"
         with postgres.stopped():
-            assert [ask_it.ask().said() for _ in range(2)] == ["timeout"] * 2
+            assert [ask_it.ask(1).said() for _ in range(2)] == ["timeout"] * 2
         ask_it.until("up")
         postgres.kill()
-        assert ask_it.ask().said() in ("not_ready", "timeout", "protocol_error")
+        assert ask_it.ask(1).said() in ("not_ready", "timeout", "protocol_error")
         assert ask_it.until("not_ready").said() == "not_ready"
         assert ask(place, {"url": bouncer.url()}).said() == "not_ready"
         postgres.start()

@@ -4,7 +4,7 @@
 import socket
 import ssl
 
-from kinds import GROWTH, Certificates, Faulty, Prober, Server, ask, faults, outlives, side_by_side
+from kinds import GROWTH, PATIENT, Certificates, Faulty, Prober, Server, ask, faults, outlives, side_by_side
 from lifesign import accepts
 from services import redis
 
@@ -26,8 +26,8 @@ def test_what_is_sent_and_what_must_come(place):
     with Faulty(echo) as server:
         cases = {"up greeting": {"expect": "220 "}, "up bytes": {"send": "\\x00\\xffa", "expect": "220 mail.test ESMTP\\r\\n\\0\\xffa"},
                  "protocol_error": {"expect": "221 "}, "timeout": {"expect": "220 mail.test ESMTP\\r\\nmore"}}
-        seen = side_by_side({name: lambda k=keys: ask(place, {"url": f"tcp://localhost:{server.port}", **k}, timeout=1)
-                             for name, keys in cases.items()})
+        seen = side_by_side({name: lambda d={"url": f"tcp://localhost:{server.port}", **keys}, budget=1 if name == "timeout" else PATIENT:
+                             ask(place, d, budget) for name, keys in cases.items()})
     assert [(name, result) for name, result in seen.items() if result.said() != name.split()[0]] == []
 
 
@@ -68,7 +68,7 @@ def test_tls_is_verified(place):
 def test_it_survives_kill_and_stop(place, plain):
     service = redis(place)
     server = Server(plain, service.command, lambda: accepts(service.port))
-    with Prober(place, {"url": f"tcp://127.0.0.1:{service.port}", "send": "PING\\r\\n", "expect": "+PONG\\r\\n"}, timeout=1) as prober:
+    with Prober(place, {"url": f"tcp://127.0.0.1:{service.port}", "send": "PING\\r\\n", "expect": "+PONG\\r\\n"}) as prober:
         outlives(server, prober)
         fds, rss = prober.fds(), prober.rss()
         for _ in range(200):

@@ -14,9 +14,9 @@ from kinds import GROWTH
 from kinds_together import KINDS, NETWORK, Everybody, Watch
 from lifesign import wait_until
 
-TIMES = {"periodSeconds": 1, "timeoutSeconds": 1.2, "fastSeconds": 0.2, "failureThreshold": 2}
-FALLS = 1.05 + 2 * 1.2 + 0.2  # seconds: until it is asked, and what the threshold costs
-SLACK = 4.0                   # for a machine that is busy with other things
+TIMES = {"periodSeconds": 1, "timeoutSeconds": 2.5, "fastSeconds": 0.2, "failureThreshold": 2}
+FALLS = 1.05 + 2 * 2.5 + 0.2  # seconds: until it is asked, and what the threshold costs
+SLACK = 10.0                  # for a machine that is busy with other things
 UP = {name: ("up", (None,)) for name in KINDS}
 HANGS = {**{name: ("down", ("timeout", "connect_timeout")) for name in KINDS}, "dns": ("down", ("dns_timeout",)), "exec": ("down", ("timeout",))}
 GONE = {**{name: ("down", ("refused",)) for name in KINDS}, "exec": ("down", ("not_ready",))}
@@ -52,7 +52,7 @@ def everywhere(service):
             "available": {name: (WORDS[available.get(name)], error) for name, (_, error) in said.items()}}
 
 
-def until_all(service, expected, seconds=20):
+def until_all(service, expected, seconds=60):
     """Each of `expected` {name: (status, errors)} is said, everywhere alike, and readiness follows."""
     def right():
         found = everywhere(service)
@@ -66,7 +66,7 @@ def until_all(service, expected, seconds=20):
 def depending(run, place, everybody):
     """(service, watch) with all of them up; at its end the prober is the same and no bigger."""
     service = Depending(run, place, [everybody.dependency(name) for name in KINDS], readiness=TIMES)
-    until_all(service, UP, 30)
+    until_all(service, UP)
     prober = service.until_prober()
     fds, threads, rss = size_of(prober)
     with Watch(service) as watch:
@@ -74,12 +74,12 @@ def depending(run, place, everybody):
     assert service.prober() == prober, service.said()
     wait_until(lambda: size_of(prober)[0] <= fds + 2 and size_of(prober)[1] <= threads, 10, lambda: (fds, threads, size_of(prober)))
     assert size_of(prober)[2] < rss + GROWTH
-    print("livez", watch.slowest, "prober", (fds, threads, rss), size_of(prober))
+    print("livez", max(watch.times), "prober", (fds, threads, rss), size_of(prober))
 
 
 def in_time(watch, began, names, what):
     """None took too long to fall."""
-    wait_until(lambda: set(watch.fell) >= set(names), 5, lambda: watch.fell)  # it looks less often than who has seen them fall
+    wait_until(lambda: set(watch.fell) >= set(names), 20, lambda: watch.fell)  # it looks less often than who has seen them fall
     took = watch.took(began, watch.fell)
     print("fell,", what, took)
     assert max(took.values()) < FALLS + SLACK, took
@@ -94,8 +94,9 @@ def all_rise(service, watch, what):
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 def test_stopped_killed_and_begun_again(run, place, plain, tls):
     with Everybody(place, plain, tls) as everybody, depending(run, place, everybody) as (service, watch):
-        began = watch.forget()
+        watch.forget()
         with everybody.stopped():
+            began = time.monotonic()
             until_all(service, HANGS)
             in_time(watch, began, KINDS, "stopped")
             assert service.status()["live"]["verdict"] == "alive"
@@ -157,15 +158,18 @@ def change_the_file(service, watch, everybody):
     with everybody.stopped(*hanging):
         for name in hanging:
             service.until(name, "down", "timeout")
+        opened, threads = everybody.opened(), size_of(service.prober())[1]
+        seen = watch.forget()
         kept = {d["name"]: d for d in service.status()["dependencies"] if d["name"] != "kafka"}
-        seen, opened, threads = watch.forget(), everybody.opened(), size_of(service.prober())[1]
+        seen = seen, time.monotonic()
         extra = {**dependencies["tcp"], "name": "extra"}
         service.write([*(one for name, one in dependencies.items() if name != "kafka"), extra], readiness=TIMES)
         service.until("extra", "up")
-        wait_until(lambda: service.of("kafka") is None, 5, service.said)
-        wait_until(lambda: size_of(service.prober())[1] < threads, 10, lambda: f"{threads} threads, {size_of(service.prober())}")
+        wait_until(lambda: service.of("kafka") is None, 20, service.said)
+        wait_until(lambda: size_of(service.prober())[1] < threads, 20, lambda: f"{threads} threads, {size_of(service.prober())}")
         for name, was in kept.items():
-            still_known(service.of(name), was, time.monotonic() - seen)
+            began = time.monotonic()
+            still_known(service.of(name), was, (began - seen[1], time.monotonic() - seen[0]))
         now = everybody.opened()
         assert {name for name in NETWORK if now[name] != opened[name]} <= {"tcp", *hanging}
         assert not service.ready() and set(watch.unsure) <= {"extra"}
@@ -177,6 +181,6 @@ def change_the_file(service, watch, everybody):
 
 def still_known(now, was, passed):
     assert (now["status"], now["error"]) == (was["status"], was["error"]), (was, now)
-    assert abs(now["since_seconds"] - was["since_seconds"] - passed) < 1, (was, now, passed)
+    assert passed[0] - 1 < now["since_seconds"] - was["since_seconds"] < passed[1] + 1, (was, now, passed)
     count = "consecutive_failures" if was["status"] == "down" else "consecutive_successes"
     assert now[count] >= was[count] > 0, (was, now)
