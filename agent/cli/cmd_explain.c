@@ -35,7 +35,7 @@ static int ask_agent(const struct cli_words *words, pid_t *pid, struct explain_b
 	int status = client_find(words, (const char *const *)environ, CLIENT_SERVICE, &place);
 
 	if (status == EXIT_NO_AGENT && !words->options[ASK_URL] && !words->options[ASK_SERVICE])
-		return refuse("explain needs a PID or TID where no agent runs");
+		cli_complain("explain needs a PID or TID where no agent runs; see 'lifesign help explain'");
 	if (status)
 		return status;
 	if (client_ask(&place, "GET", "/health/status", &reply)) {

@@ -82,5 +82,9 @@ int help_main(int argc, char **argv)
 		print_commands();
 		return 0;
 	}
+	if (words.operands > 1) {
+		cli_complain("help takes one command; see 'lifesign help help'");
+		return EXIT_USAGE;
+	}
 	return help_print(argv[1]) ? 0 : cli_refuse_command(argv[1]);
 }

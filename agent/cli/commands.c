@@ -53,7 +53,7 @@ const struct command commands[] = {
 		"and no agent, and stops nothing. Without a PID: the service of the agent that\n"
 		"is found, and first why it is not ready: from dependency to dependency to the\n"
 		"cause, also through other services that lifesign watches (--url).\n\n"
-		"Exits with 0, 3 when there is no such process, 77 when it may not be read.",
+		"Exits with 0, 3 without such a process or an agent, 77 when it may not be read.",
 		ROWS(explain_options)},
 	{"check", check_main, "ask one probe, for exec probes and HEALTHCHECK",
 		"[OPTIONS] [livez|readyz|startupz]",

@@ -77,6 +77,8 @@ def test_version(words):
     (["probe", "redis://127.0.0.1/x"], "url: the database is 'x', allowed is a number"),
     (["maintenance", "on", "--for", "367d"],
      "--for takes a number with s, m, h or d behind it, as in 10m, up to 366d; see 'lifesign help maintenance'"),
+    (["version", "x"], "version takes no words; see 'lifesign help version'"),
+    (["help", "run", "x"], "help takes one command; see 'lifesign help help'"),
     (["reload", "now"], "reload takes no words besides options; see 'lifesign help reload'"),
 ])
 def test_usage_errors_are_64_and_one_line(words, said):

@@ -309,7 +309,7 @@ def test_without_a_number_it_takes_the_service_of_the_agent(run, place):
     main = wait_until(started.main, 10, started.status)
     text = wait_until(lambda: "deadlock: 2" in (said := page("--dir", started.dir)) and said, 10, "explained")
     assert f"(pid {main})" in text
-    assert "explain needs a PID or TID where no agent runs" in page("--dir", place.directory("empty"), status=64)
+    assert "explain needs a PID or TID where no agent runs" in page("--dir", place.directory("empty"), status=3)
 
 
 def test_nobody_is_left_behind_when_it_ends(plain):
