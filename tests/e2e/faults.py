@@ -175,7 +175,11 @@ class Scene:
         page = call("explain", pid).stdout
         assert all(word in page for word in words), f"{words} are not all in:\n{page}"
 
-    def thread(self, condition, seconds=10):
+    def says(self, line, count=1, seconds=20):
+        """The service has printed it so many times: what it does next keeps whoever comes after."""
+        wait_until(lambda: self.run.out().split("\n").count(line) >= count, seconds, self.said)
+
+    def thread(self, condition, seconds=20):
         """The first thread of the status of which that is true."""
         return wait_until(lambda: next((t for t in self.run.threads() if condition(t)), None), seconds, self.said)
 

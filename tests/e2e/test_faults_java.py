@@ -33,9 +33,7 @@ def clients(scene, count=1, says=b"fault\n"):
 @fault
 def test_fault_32_two_monitors_in_both_orders_all_workers_behind_them(scene):
     scene.start(faulty("monitors"), used=40)
-    scene.inject("synchronized AB-BA, all workers want it", lambda: clients(scene, 2))
-    scene.stays(1, "dead")  # until they hold what the others want
-    clients(scene, 12, b"line\n")
+    scene.inject("synchronized AB-BA, all workers want it", lambda: (clients(scene, 2), scene.says("held", 2), clients(scene, 12, b"line\n")))
     scene.unready("pool_exhausted", 40)
     scene.stays(4, "dead")
 

@@ -78,7 +78,8 @@ def asked(service, sql):
 
 def all_others_wait(service, pid):
     """For writing the log: whoever does that is the one that is stopped."""
-    return asked(service, f"select count(*) from pg_stat_activity where wait_event = 'WALWrite' and pid <> {pid}") == "3"
+    return asked(service, "select count(*) from pg_stat_activity where wait_event = 'WALWrite' and backend_type = 'client backend' "
+                 f"and pid <> {pid}") == "3"
 
 
 def stopped_with_a_lock(service, pids):

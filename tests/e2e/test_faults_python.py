@@ -65,7 +65,7 @@ def test_fault_24_a_server_without_threads_opens_a_fifo(scene):
 def test_fault_25_two_locks_of_python_in_both_orders(scene):
     """They have no owner that anybody could name: no proof of a deadlock, but nothing moves."""
     scene.start(faulty("python_locks"), used=40)
-    scene.inject("threading.Lock AB-BA", lambda: (clients(scene, 2), clients(scene, 12, b"line\n")))
+    scene.inject("threading.Lock AB-BA", lambda: (clients(scene, 2), scene.says("held", 2), clients(scene, 12, b"line\n")))
     scene.live("no_progress", "dead")
     assert ("live", "deadlock", None) not in scene.watch.seen
 
@@ -85,9 +85,9 @@ def test_fault_27_a_child_inherits_a_lock_that_is_held(scene):
     """The child hangs for ever; whom it was begun by serves on."""
     run = scene.start(faulty("fork"), used=40)
     scene.inject("fork with a mutex held", lambda: clients(scene, 3))
-    child = wait_until(lambda: children(run.main()), 10, scene.said)[0]
-    wait_until(lambda: ("live", "orphaned_lock", None) in scene.watch.seen, 20, scene.said)
-    scene.explains(child, "mutex", "owner has ended")
+    reason = wait_until(lambda: next((r for r in run.status()["live"]["reasons"] if r["code"] == "orphaned_lock"), None), 30, scene.said)
+    assert set(reason["threads"]) <= set(children(run.main())), reason  # whose only threads have their numbers
+    scene.explains(reason["threads"][0], "mutex", "owner has ended")
     assert converse(scene.service.port, b"abc\n") == [b"ABC\n"]
     scene.stays(5, "dead", "not ready")
 
@@ -142,6 +142,6 @@ def test_fault_28_code_of_c_waits_and_keeps_the_lock_of_python(scene):
     """One thread waits in C; all others, whoever accepts among them, want the interpreter's lock."""
     fifo = scene.also(Fifo(scene.place, reader=False))
     scene.start(faulty("gil", fifo.path), used=40)
-    scene.inject("C code waits with the GIL", lambda: (clients(scene), clients(scene, 8, b"")))
+    scene.inject("C code waits with the GIL", lambda: (clients(scene), scene.thread(lambda t: t["op"] == "open"), clients(scene, 8, b"")))
     scene.unready("pool_exhausted")
     scene.stays(2, "dead")

@@ -41,9 +41,7 @@ def unready(scene):
 @fault
 def test_fault_35_a_thread_joins_whoever_waits_for_it(scene):
     run = scene.start(faulty("join"), used=40)
-    scene.inject("Thread#join within a Mutex", lambda: clients(scene))
-    scene.stays(0.5, "dead")  # until it holds what the others want
-    clients(scene, 12, b"line\n")
+    scene.inject("Thread#join within a Mutex", lambda: (clients(scene), scene.says("held"), clients(scene, 12, b"line\n")))
     scene.unready("loop_blocked")
     reason = scene.live("loop_blocked", "dead")
     assert reason["threads"] == [run.main()]
@@ -53,7 +51,7 @@ def test_fault_35_a_thread_joins_whoever_waits_for_it(scene):
 def test_fault_35_code_of_c_waits_with_the_lock_of_the_program(scene):
     fifo = scene.also(Fifo(scene.place, reader=False))
     run = scene.start(faulty("native", fifo.path), used=40)
-    scene.inject("C code waits with the GVL", lambda: (clients(scene), clients(scene, 4, b"line\n")))
+    scene.inject("C code waits with the GVL", lambda: (clients(scene), scene.thread(lambda t: t["op"] == "open"), clients(scene, 4, b"line\n")))
     unready(scene)
     scene.explains(run.main(), "fifo")
 

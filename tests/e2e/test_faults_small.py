@@ -57,12 +57,16 @@ def symbols(run, code):
     return sorted((link["symbol"] or "").split(",")[0] for link in chains[0]) if chains else []
 
 
+def prints_for_long(thread):
+    return thread["op"] in ("fputs", "fwrite") and thread["for_seconds"] > 0.5
+
+
 @fault
 def test_fault_42_nobody_reads_its_output(scene):
     """One thread holds the stream's lock and waits for the pipe; the others wait for that lock; nobody takes connections."""
     fifo = scene.also(Fifo(scene.place))
     run = scene.start(faulty("log", wrap=["/bin/sh", "-c", f'exec "$@" >{fifo.path}', "sh"]), used=40)
-    scene.inject("a pipe as stdout, reader stopped", lambda: (clients(scene), crowd(scene)))
+    scene.inject("a pipe as stdout, reader stopped", lambda: (clients(scene), scene.thread(prints_for_long), crowd(scene)))
     scene.unready("pool_exhausted")
     assert len([t for t in run.threads() if t["op"] in ("fputs", "fwrite")]) == 4, run.status()
     scene.live("no_progress", "dead")
@@ -100,7 +104,9 @@ def test_fault_44_a_worker_is_killed_and_its_parent_is_stopped(scene):
 @fault
 def test_fault_45_a_thread_ends_that_owns_a_lock(scene):
     run = scene.start(faulty("die"), used=40)
-    scene.inject("pthread_exit with a mutex", lambda: (clients(scene), clients(scene, 2, b"line\n")))
+    threads = len(run.threads())
+    scene.inject("pthread_exit with a mutex", lambda: (clients(scene), wait_until(lambda: len(run.threads()) < threads, 20, scene.said),
+                                                       clients(scene, 2, b"line\n")))
     scene.live("orphaned_lock", "dead")
     wait_until(lambda: symbols(run, "orphaned_lock") == ["journal"], 10, scene.said)
     scene.explains(run.main(), "journal")

@@ -188,6 +188,8 @@ static void connect_links(void)
 }
 
 /* Two who take the same locks in turn, and a timer's signal that wakes one of them ten times a second. */
+static pthread_barrier_t both;
+
 static void on_tick(int number)
 {
 	(void)number;
@@ -197,6 +199,7 @@ static void begin_ticking(void)
 {
 	struct itimerval often = {{0, 100000}, {0, 100000}};
 
+	pthread_barrier_init(&both, NULL, 2);
 	signal(SIGALRM, on_tick);
 	setitimer(ITIMER_REAL, &often, NULL);
 }
@@ -209,7 +212,7 @@ static void cross(int fd)
 
 	(void)fd;
 	pthread_mutex_lock(mine);
-	usleep(300000);
+	pthread_barrier_wait(&both);
 	pthread_mutex_lock(other);
 	pthread_mutex_unlock(other);
 	pthread_mutex_unlock(mine);

@@ -27,6 +27,7 @@ public final class Faulty {
 		synchronized (first) {
 			BOTH.countDown();
 			BOTH.await();
+			System.out.println("held");
 			synchronized (second) {
 				System.out.println("never");
 			}

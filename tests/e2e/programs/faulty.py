@@ -4,6 +4,7 @@ is at the end."""
 import asyncio
 import ctypes
 import http.server
+import itertools
 import os
 import queue
 import re
@@ -49,14 +50,14 @@ def pool(work, room=2):
 
 def crossing(take, give, locks):
     """Every other "fault" takes the same two in the other order, and all lines take the first."""
-    turns = []
+    turns, both = itertools.count(), threading.Barrier(2)
 
     def work(line):
         if line == b"fault\n":
-            turns.append(1)
-            first, second = locks if len(turns) % 2 else reversed(locks)
+            first, second = locks if next(turns) % 2 else reversed(locks)
             take(first)
-            time.sleep(0.3)
+            both.wait()
+            print("held", flush=True)
             take(second)
             give(second)
             give(first)

@@ -4,10 +4,16 @@
 require "fiddle"
 require "socket"
 
+$stdout.sync = true
 LOCK = Mutex.new
 FAULTS = {
   # A thread joins another one, which wants the lock that the first holds; all others want it too.
-  "join" => -> { LOCK.synchronize { Thread.new { LOCK.synchronize {} }.join } },
+  "join" => lambda {
+    LOCK.synchronize do
+      puts "held"
+      Thread.new { LOCK.synchronize {} }.join
+    end
+  },
   # Code of C waits and keeps the lock of the whole program.
   "native" => lambda {
     int = Fiddle::TYPE_INT
