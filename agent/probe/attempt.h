@@ -22,6 +22,7 @@
 struct attempt {
 	const struct dependency *of;
 	int64_t began, deadline;     /* CLOCK_MONOTONIC ns */
+	bool urgent;                 /* asked out of turn: something fell, or may have */
 	struct probe_result *result; /* what will be sent */
 	_Atomic unsigned phase; /* enum probe_phase */
 	int64_t phase_began;

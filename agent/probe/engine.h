@@ -30,6 +30,7 @@ struct slot {
 	bool ending, ended;
 	/* the attempt in flight */
 	bool asked, running, published; /* published: its deadline has passed, and that was told */
+	bool urgent;                    /* the question is out of turn */
 	int64_t began, deadline;        /* CLOCK_MONOTONIC ns; of the newest question */
 	int64_t flight;                 /* when the attempt that runs began */
 	uint64_t cycle;

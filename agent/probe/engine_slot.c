@@ -75,6 +75,7 @@ static bool await_question(struct slot *slot)
 		slot->running = true;
 		slot->flight = slot->began;
 		attempt_begin(&slot->attempt, &slot->of, &slot->result, slot->began, slot->deadline);
+		slot->attempt.urgent = slot->urgent;
 	}
 	(void)pthread_mutex_unlock(&slot->lock);
 	return go;
@@ -150,6 +151,7 @@ bool slot_ask(struct slot *slot, int64_t began, int64_t deadline, uint64_t cycle
 
 	(void)pthread_mutex_lock(&slot->lock);
 	idle = !slot->running && !slot->asked;
+	slot->urgent = slot->again != INT64_MAX;
 	slot->again = INT64_MAX;
 	if (idle || slot->published) { /* what is late already is late once more at the end of this cycle */
 		slot->began = began;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * peers: the siblings of this service, asked all at once by /health of their own lifesign. The value is the share of those
- * who answered that have a hard dependency down: when that is most of them, the fault is not this one's. Who does not
- * answer says nothing, and neither do we ourselves. New connections each time: siblings come and go.
+ * who answered that have a hard dependency down, or one that failed the last time: when that is most of them, the fault is
+ * not this one's. Who does not answer says nothing, and neither do we ourselves. Who is asked out of turn (?suspect) looks
+ * at its own dependencies at once. New connections each time: siblings come and go.
  */
 #include "probe/kind.h"
 
@@ -29,7 +30,7 @@ struct peer {
 
 struct peers {
 	const struct dependency *of;
-	char request[384];
+	char request[2][384]; /* [1]: out of turn */
 };
 
 static int peers_open(const struct dependency *of, void **state, char *why, size_t why_bytes)
@@ -41,8 +42,10 @@ static int peers_open(const struct dependency *of, void **state, char *why, size
 	if (!peers)
 		return -ENOMEM;
 	peers->of = of;
-	(void)snprintf(peers->request, sizeof(peers->request),
-		"GET /health HTTP/1.0\r\nHost: %s\r\nUser-Agent: lifesign-prober\r\nAccept: application/health+json\r\n\r\n", of->at.host);
+	for (unsigned urgent = 0; urgent < 2; urgent++)
+		(void)snprintf(peers->request[urgent], sizeof(peers->request[urgent]),
+			"GET /health%s HTTP/1.0\r\nHost: %s\r\nUser-Agent: lifesign-prober\r\nAccept: application/health+json\r\n\r\n",
+			urgent ? "?suspect" : "", of->at.host);
 	*state = peers;
 	return 0;
 }
@@ -134,8 +137,15 @@ static void begin(struct peer *peer)
 		end(peer);
 }
 
-/* Has a check of the draft the class hard and the state down? */
-static bool has_hard_down(const json_t *document)
+static bool is_text(const json_t *of, const char *key, const char *wanted)
+{
+	const char *text = json_string_value(json_object_get(of, key));
+
+	return text && !strcmp(text, wanted);
+}
+
+/* Has a check of the draft the class hard, and is it down or about to be? */
+static bool has_hard_failure(const json_t *document)
 {
 	const json_t *checks = json_object_get(document, "checks"), *check;
 	const char *name;
@@ -143,9 +153,9 @@ static bool has_hard_down(const json_t *document)
 	json_object_foreach((json_t *)(uintptr_t)checks, name, check)
 	{
 		const json_t *first = json_array_get(check, 0);
-		const char *class = json_string_value(json_object_get(first, "class")), *state = json_string_value(json_object_get(first, "state"));
 
-		if (class && state && !strcmp(class, "hard") && !strcmp(state, "down"))
+		if (is_text(first, "class", "hard") &&
+			(is_text(first, "state", "down") || json_integer_value(json_object_get(first, "consecutiveFailures")) > 0))
 			return true;
 	}
 	return false;
@@ -160,7 +170,7 @@ static void read_answer(struct peer *peer)
 	body = strstr(peer->answer, "\r\n\r\n");
 	document = body ? json_loadb(body + 4, peer->used - (size_t)(body + 4 - peer->answer), 0, NULL) : NULL;
 	peer->answered = json_is_object(json_object_get(document, "checks"));
-	peer->failing = peer->answered && has_hard_down(document);
+	peer->failing = peer->answered && has_hard_failure(document);
 	json_decref(document);
 }
 
@@ -221,12 +231,13 @@ static void peers_ask(void *state, struct attempt *attempt)
 	struct peers *peers = state;
 	struct peer *list = calloc(PEERS, sizeof(*list));
 	const char *hosts = strstr(peers->of->url, "://");
+	const char *request = peers->request[attempt->urgent];
 	unsigned count = list ? find_peers(attempt, hosts ? hosts + 3 : peers->of->url, list) : 0;
 
 	attempt_phase(attempt, PHASE_ASK);
 	for (unsigned i = 0; i < count; i++)
 		begin(&list[i]);
-	while (attempt_left_ms(attempt) > margin_ms && wait_for_some(list, count, attempt_left_ms(attempt) - margin_ms, peers->request))
+	while (attempt_left_ms(attempt) > margin_ms && wait_for_some(list, count, attempt_left_ms(attempt) - margin_ms, request))
 		;
 	if (!attempt_failed(attempt))
 		sum_up(attempt, list, count);

@@ -254,6 +254,8 @@ static unsigned answer_of_snapshot(struct visit *visit)
 	if (!(visit->route->methods & request_method(visit->asked->method)))
 		return queue_text(visit, 405, "405 method not allowed\n");
 	read_request(&request, visit);
+	if (request.suspect && (visit->route->flags & ROUTE_SUSPECT) && visit->service->setup.on_suspect)
+		visit->service->setup.on_suspect();
 	return queue_page(visit, &request);
 }
 

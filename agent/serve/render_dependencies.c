@@ -106,8 +106,9 @@ void render_dependency_checks(struct json *json, const struct standing *standing
 		json_object(json, NULL);
 		json_text(json, "componentId", of->name);
 		json_text(json, "componentType", "datastore");
-		json_text(json, "class", render_class(of->class)); /* these two are for siblings: probe/kind_peers.c */
+		json_text(json, "class", render_class(of->class)); /* these three are for siblings: probe/kind_peers.c */
 		json_text(json, "state", probe_status_text(of->status));
+		json_uint(json, "consecutiveFailures", of->failures);
 		if (is_available(of) && of->latency_ns >= 0) {
 			write_latency(json, "observedValue", of);
 			json_text(json, "observedUnit", "s");

@@ -22,6 +22,8 @@ void request_add_parameter(struct request *request, const char *name, const char
 {
 	if (strcmp(name, "verbose") == 0)
 		request->verbose = true;
+	else if (strcmp(name, "suspect") == 0)
+		request->suspect = true;
 	else if (strcmp(name, "exclude") == 0 && request->exclude_count < REQUEST_EXCLUDES)
 		request->excludes[request->exclude_count++] = value ? value : "";
 }

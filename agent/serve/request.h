@@ -20,7 +20,7 @@ enum peer_kind { PEER_REMOTE, PEER_LOOPBACK, PEER_UNIX };
 struct request {
 	const char *check; /* NAME of /readyz/NAME, else NULL */
 	bool named; /* asks for one service: /services/NAME/… */
-	bool verbose;
+	bool verbose, suspect;
 	const char *excludes[REQUEST_EXCLUDES];
 	unsigned exclude_count;
 	unsigned host_count;

@@ -12,7 +12,7 @@ static const struct route routes[] = {
 	{"/startupz", {"/startup", "/health/startup"}, READ_METHODS, render_startupz,
 		ROUTE_CHECKS | ROUTE_SHARED},
 	{"/metrics", {NULL}, READ_METHODS, render_metrics, ROUTE_HEADERS},
-	{"/health", {NULL}, READ_METHODS, render_health, ROUTE_HEADERS | ROUTE_DETAILS | ROUTE_SHARED},
+	{"/health", {NULL}, READ_METHODS, render_health, ROUTE_HEADERS | ROUTE_DETAILS | ROUTE_SHARED | ROUTE_SUSPECT},
 	{"/health/status", {NULL}, READ_METHODS, render_status, ROUTE_HEADERS | ROUTE_DETAILS | ROUTE_SHARED},
 	{"/reload", {NULL}, METHOD_POST, "POST", NULL, ROUTE_UNIX | ROUTE_RELOAD | ROUTE_AGENT},
 	{"/services", {NULL}, READ_METHODS, render_services, ROUTE_AGENT},

@@ -22,6 +22,7 @@ enum route_flag {
 	ROUTE_UNIX = 16,   /* exists on unix listeners only */
 	ROUTE_RELOAD = 32, /* tells the agent to read its configuration again; has no renderer */
 	ROUTE_MAINTENANCE = 128, /* takes it out of service, or back: ?for=SECONDS, ?off */
+	ROUTE_SUSPECT = 512, /* ?suspect: a sibling has seen a dependency fail */
 	ROUTE_LOCAL = 256, /* exists on loopback and unix listeners only, unless details are for all */
 	ROUTE_AGENT = 64   /* the agent's own: not below /services/NAME */
 };

@@ -29,6 +29,7 @@ struct serve_setup {
 				       ones */
 	void (*on_reload)(void);    /* called by an HTTP thread; NULL: /reload does not exist */
 	void (*on_maintenance)(int64_t seconds); /* the same: out of service for so long, < 0 without end, 0 not any more */
+	void (*on_suspect)(void);   /* the same, NULL: nobody listens: a sibling has seen a dependency fail */
 	const char *service;        /* for answers before the first snapshot; NULL: "" */
 	const char *service_version; /* NULL or empty: unknown */
 };

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "serve/serve.h"
 #include "base/child.h"
+#include "watch/dependencies.h"
 #include "watch/fleet.h"
 #include "watch/maintenance.h"
 #include "watch/reload.h"
@@ -139,6 +140,7 @@ static int serve_snapshots(const struct child_setup *setup)
 		.request_counters = fleet_counters(&fleet),
 		.on_reload = reload_request,
 		.on_maintenance = maintain,
+		.on_suspect = dependencies_suspect,
 	};
 
 	_Static_assert((int)SERVE_COUNTERS <= (int)NOTEBOOK_COUNTERS, "the notebook keeps all request counters");

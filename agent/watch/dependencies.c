@@ -71,6 +71,7 @@ static void take_result(struct dependencies *dependencies, struct probe_result *
 	board_keep(dependencies, index);
 	if (dependency_disagrees(state) || open_wants_again(dependencies, index, now))
 		plan_ask_again(dependencies, index, result->ended + dependencies->fast_ns);
+	open_tell_siblings(dependencies, index, now);
 }
 
 static void complain_of_garbage(struct dependencies *dependencies)
@@ -209,6 +210,7 @@ bool dependencies_tick(struct dependencies *dependencies, int64_t now)
 	dependencies->summary = (struct dependency_summary){0};
 	if (!dependencies->set)
 		return before.degraded;
+	open_suspect(dependencies, now);
 	judge_all(dependencies, dependencies_open(&before), now);
 	changed = open_follow(dependencies, &before, now);
 	changed |= follow(dependencies);

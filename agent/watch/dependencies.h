@@ -33,6 +33,7 @@ struct dependencies {
 	struct dependency_summary summary;
 	int64_t period_ns, timeout_ns, fast_ns;
 	int64_t nudged;       /* when a dependency was asked for because somebody waits for it */
+	int64_t suspected;    /* when they were because a sibling has seen one fail */
 	bool plan_due;        /* the prober is to be told */
 	int64_t work;  /* the sum of values of `work: true` */
 	bool work_known, work_falls;
@@ -50,6 +51,9 @@ void dependencies_configure(struct dependencies *dependencies, const struct sett
 
 /* Each tick, and when its socket is readable. True when status or reasons may have changed. */
 bool dependencies_tick(struct dependencies *dependencies, int64_t now);
+
+/* A sibling has seen a dependency fail. Any thread. */
+void dependencies_suspect(void);
 
 /* What the last tick has changed, one after the other from *at = 0; false at the end. */
 struct dependency_change {
@@ -81,6 +85,9 @@ bool dependencies_backlog(const struct dependencies *dependencies, int64_t *out,
 void board_load(struct dependencies *dependencies);
 void board_keep(struct dependencies *dependencies, unsigned index);
 void board_count(struct dependencies *dependencies, unsigned index, const struct probe_result *result);
+/* Looks at once at what a sibling has seen fail; and asks them when a failure is the first of a fall. */
+void open_suspect(struct dependencies *dependencies, int64_t now);
+void open_tell_siblings(struct dependencies *dependencies, unsigned index, int64_t now);
 bool open_wants_again(const struct dependencies *dependencies, unsigned index, int64_t now);
 void open_read_peers(struct dependencies *dependencies, int64_t now);
 /* True when failOpen stands otherwise than before. */

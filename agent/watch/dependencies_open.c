@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/dependencies.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -21,6 +22,42 @@ static bool peers_matter(const struct dependencies *dependencies, int64_t now)
 	const struct dependency_summary *summary = &dependencies->summary;
 
 	return summary->gates && !summary->fail_open && now - summary->since < 2 * dependencies->period_ns;
+}
+
+/* A question of a sibling has told of a failure that we may not have met yet. Atomic. */
+static atomic_bool suspicion;
+
+void dependencies_suspect(void)
+{
+	atomic_store(&suspicion, true);
+}
+
+/* All replicas asking at one moment what one of them missed would be a burst: each has its own moment. Never twice
+ * within fastSeconds. */
+static int64_t own_moment(const struct dependencies *dependencies, unsigned index, int64_t now)
+{
+	int64_t spread = now + now % (dependencies->fast_ns / 2 + 1), earliest = dependencies->states[index].began + dependencies->fast_ns;
+
+	return spread > earliest ? spread : earliest;
+}
+
+void open_suspect(struct dependencies *dependencies, int64_t now)
+{
+	if (now - dependencies->suspected < dependencies->fast_ns || find_peers(dependencies) < 0 || !atomic_exchange(&suspicion, false))
+		return;
+	dependencies->suspected = now;
+	for (unsigned i = 0; i < dependencies->set->count; i++)
+		if (dependencies->set->list[i].class == DEPENDENCY_HARD && dependencies->states[i].status != PROBE_DOWN)
+			plan_ask_again(dependencies, i, own_moment(dependencies, i, now));
+}
+
+void open_tell_siblings(struct dependencies *dependencies, unsigned index, int64_t now)
+{
+	const struct dependency_state *state = &dependencies->states[index];
+	int peers = find_peers(dependencies);
+
+	if (peers >= 0 && dependencies->set->list[index].class == DEPENDENCY_HARD && state->failures && state->status != PROBE_DOWN)
+		plan_ask_again(dependencies, (unsigned)peers, now);
 }
 
 bool open_wants_again(const struct dependencies *dependencies, unsigned index, int64_t now)

@@ -245,7 +245,7 @@ static void read_trees(struct fleet *fleet, int64_t now)
 
 	if (!anybody_wants_trees(fleet, now) || now - fleet->census_read < fleet->census_cost * CENSUS_REST)
 		return;
-	if (census_take() < 0)
+	if (census_take(now) < 0)
 		return; /* no /proc: what was known stays */
 	give_owners(fleet);
 	for (unsigned i = 0; i < fleet->count; i++) {

@@ -179,7 +179,7 @@ static pid_t number_of(const char *name)
 	return isdigit((unsigned char)name[0]) && !*end && value > 0 && value <= INT32_MAX ? (pid_t)value : 0;
 }
 
-static int each_number(const char *path, void (*found)(pid_t number, void *context), void *context)
+static int each_number(const char *path, void (*found)(pid_t number, uint64_t inode, void *context), void *context)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -190,15 +190,33 @@ static int each_number(const char *path, void (*found)(pid_t number, void *conte
 		pid_t number = number_of(entry->d_name);
 
 		if (number)
-			found(number, context);
+			found(number, entry->d_ino, context);
 	}
 	closedir(dir);
 	return 0;
 }
 
-int proc_each(void (*found)(pid_t pid, void *context), void *context)
+int proc_each_known(void (*found)(pid_t pid, uint64_t inode, void *context), void *context)
 {
 	return each_number("/proc", found, context);
+}
+
+struct by_pid {
+	void (*found)(pid_t pid, void *context);
+	void *context;
+};
+
+static void pass_pid(pid_t pid, uint64_t inode, void *context)
+{
+	const struct by_pid *to = context;
+
+	(void)inode;
+	to->found(pid, to->context);
+}
+
+int proc_each(void (*found)(pid_t pid, void *context), void *context)
+{
+	return each_number("/proc", pass_pid, &(struct by_pid){found, context});
 }
 
 struct task_list {
@@ -206,10 +224,11 @@ struct task_list {
 	unsigned count, max;
 };
 
-static void take_task(pid_t tid, void *context)
+static void take_task(pid_t tid, uint64_t inode, void *context)
 {
 	struct task_list *list = context;
 
+	(void)inode;
 	if (list->count < list->max)
 		list->tids[list->count++] = tid;
 }

@@ -45,6 +45,9 @@ int proc_tasks(pid_t pid, pid_t *tids, unsigned max);
 /* Calls `found` for each process of this pid namespace. 0 or -errno. */
 int proc_each(void (*found)(pid_t pid, void *context), void *context);
 
+/* The same with the inode of its directory: while that is the same, so is the process behind the pid. */
+int proc_each_known(void (*found)(pid_t pid, uint64_t inode, void *context), void *context);
+
 /* Time that a hypervisor gave to somebody else, of all CPUs (stat); 0 unknown. */
 uint64_t proc_steal_ns(void);
 

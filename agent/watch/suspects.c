@@ -13,9 +13,8 @@
 #include "watch/waits.h"
 
 /* How often one thread is asked again, and how many questions one tick may ask: each costs 1 to 5 us. */
-#define NAME_EVERY_NS (60 * NS_PER_SECOND)
-#define NAME_YOUNG_NS NS_PER_SECOND /* threads name themselves soon after they begin */
-#define YOUNG_NS UINT64_C(10000000000)
+#define NAME_EVERY_NS UINT64_C(60000000000)
+#define NAME_YOUNG_NS UINT64_C(1000000000) /* threads name themselves soon after they begin */
 #define KERNEL_EVERY_NS (500 * NS_PER_MS)
 #define WAITS_EVERY_NS NS_PER_SECOND
 #define WAITS_AT_HOME_NS (60 * NS_PER_SECOND) /* nobody asks what an idle thread waits for */
@@ -34,11 +33,13 @@ static bool is_due(int64_t last, int64_t every, int64_t now)
 	return !last || now - last >= every;
 }
 
+/* Again when it is twice as old, within bounds; a stamp of the future is very old. */
 static bool name_is_due(const struct slot_now *slot, int64_t now)
 {
-	bool young = (uint64_t)now - slot->record.stamp < YOUNG_NS; /* a stamp of the future is not young */
+	uint64_t age = (uint64_t)slot->name_read - slot->record.stamp;
+	uint64_t every = age < NAME_YOUNG_NS ? NAME_YOUNG_NS : age > NAME_EVERY_NS ? NAME_EVERY_NS : age;
 
-	return is_due(slot->name_read, young ? NAME_YOUNG_NS : NAME_EVERY_NS, now);
+	return is_due(slot->name_read, (int64_t)every, now);
 }
 
 static void look_name(struct slot_now *slot, const struct view *view, uint32_t index, const struct process_row *row, int64_t now)
