@@ -110,7 +110,7 @@ static void tick(const struct step *step)
 
 static void tick_with_processes(const struct step *step)
 {
-	if (refreshes++ < REFRESHES && census_take() == 0) {
+	if (refreshes++ < REFRESHES && census_take(now) == 0) {
 		census_set(child, 0);
 		census_spread(1);
 		service_read_tree(&service, 0, now);
