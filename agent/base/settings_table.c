@@ -170,7 +170,7 @@ const struct setting settings_table[] = {
 		FILE_ONLY("Time between two looks at the threads."),
 		.type = SETTING_SECONDS,
 		.least = 0.01,
-		.most = 10,
+		.most = 1, /* an agent that does not move for 2 s is replaced */
 		.standard = "0.1",
 		FIELD(liveness.sample_seconds)},
 	{.key = "liveness.loopBlockedSeconds",

@@ -39,6 +39,14 @@ def sleeper(run):
     assert is_running(started.sleep, started.began), "COMMAND never noticed"
 
 
+def test_one_that_looks_as_seldom_as_it_may_is_kept(run, place):
+    config = place.file("c.yaml", "liveness: {sampleSeconds: 1}\nstartup: {port: none}\n")
+    started = run(["sleep", "1000"], options=["--config", config])
+    started.wait_ready()
+    holds_for(lambda: started.get("/readyz").status == 200, 4, started.said)
+    assert started.status()["agent"]["restarts"] == 0
+
+
 def test_a_dead_agent_is_replaced_at_once(sleeper):
     old = agent_of(sleeper)
     gaps = []

@@ -124,6 +124,8 @@ static void what_is_refused(void **state)
 		{"startup: {port: 08x}\n", ":1: startup.port: found '08x', allowed: a port"},
 		{"startup: 5\n", ":1: startup: found a single value, allowed: keys below it"},
 		{"startup: [a]\n", ":1: startup: found a list, allowed: keys below it"},
+		{"liveness: {sampleSeconds: 1.1}\n",
+			":1: liveness.sampleSeconds: found '1.1', allowed: seconds from 0.01 to 1"},
 		{"details: yes\n", ":1: details: found 'yes', allowed: false or true"},
 		{"details: [true]\n", ":1: details: found a list, allowed: false or true"},
 		{"service:\n", ":1: service: found nothing, allowed: 1 to 63 letters"},
