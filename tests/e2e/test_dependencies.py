@@ -7,6 +7,8 @@ import re
 import subprocess
 import time
 
+import pytest
+
 from depending import Answers, Depending, write_config
 from kinds import Faulty, Server, silent
 from kinds_postgres import Postgres
@@ -447,6 +449,19 @@ def test_who_sees_a_fall_first_tells_its_siblings_and_stays(run, place):
         assert not left
         for one in replicas:
             wait_until(lambda which=one: "fail_open" in {r["code"] for r in which.status()["ready"]["reasons"]}, 10, one.said)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_suspicions_are_heard_once_in_fast_seconds(run, place, heard):
+    fail_open = {"failOpen": {"peers": f"127.0.0.1:{free_port()}"}} if heard else {}
+    with Answers() as server:
+        service = Depending(run, place, [server.dependency("db", **{"class": "hard"})],
+                            readiness={"periodSeconds": 600, "timeoutSeconds": 3, "fastSeconds": 0.5}, **fail_open)
+        service.until_ready()
+        before, began = server.asked, time.monotonic()
+        holds_for(lambda: service.run.get("/health?suspect").status == 200, 3)
+        asked = server.asked - before
+        assert (2 if heard else 0) <= asked <= (2 * (time.monotonic() - began) + 2 if heard else 1)  # one cycle may come
 
 
 def test_siblings_that_do_not_answer_open_nothing(run, place):
