@@ -104,7 +104,10 @@ class Record:
 
 
 class Host:
-    def __init__(self, slots=256, processes=64, filters=None, answer=True, change=None, directory=None):
+    """`near`: who may look into this process opens the memory by itself, as with the real supervisor; it does not hang
+    on how soon the server runs. The others ask the server, which counts what it grants."""
+
+    def __init__(self, slots=256, processes=64, filters=None, answer=True, change=None, directory=None, near=True):
         self.slot_count, self.process_count = slots, processes
         self.slot_offset = HEADER_BYTES + processes * ENTRY_BYTES
         self.bytes = self.slot_offset + slots * ENTRY_BYTES
@@ -115,8 +118,11 @@ class Host:
         self._write_header()
         for field, value in (change or {}).items():
             self.set(field, value)
-        tail = "" if filters is None else f"+{filters}"
-        self.name = f"@lifesign-test-{os.getpid()}-{uuid.uuid4().hex[:12]}{tail}"
+        if near and answer:
+            self.name = f"@lifesign-test-segment-{os.getpid()}-{uuid.uuid4().hex[:12]}+{filters or 0}.{self.fd}.{self.created:x}"
+        else:
+            tail = "" if filters is None else f"+{filters}"
+            self.name = f"@lifesign-test-{os.getpid()}-{uuid.uuid4().hex[:12]}{tail}"
         self.granted = mmap.mmap(-1, 8)  # shared with the server
         self.started = []
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -133,6 +139,7 @@ class Host:
 
     def _write_header(self):
         boot, mono = time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        self.created = boot
         for field, value in {
                 "abi_major": 1, "abi_minor": 0, "header_bytes": HEADER_BYTES, "process_bytes": ENTRY_BYTES,
                 "process_count": self.process_count, "process_offset": HEADER_BYTES, "slot_bytes": ENTRY_BYTES,
@@ -240,7 +247,7 @@ class Host:
         """The slot of a thread; None without one."""
         return next((s for s in self.slots() if s.tid == tid), None)
 
-    def shows(self, tid, op, seconds=5):
+    def shows(self, tid, op, seconds=30):
         """The slot of a thread, as soon as it is inside that call (None: outside of any)."""
         def is_so():
             slot = self.slot(tid)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ctest: timeout=120
+# ctest: timeout=300
 """What disturbs a trace (jumps, signals, cancellation, every kind of fork, thread churn) leaves it right."""
 import os
 import signal
@@ -53,7 +53,7 @@ class Scene:
 
     def end(self, status=0):
         self.go_on()
-        assert self.process.wait(10) == status
+        assert self.process.wait(60) == status
 
 
 @pytest.fixture(params=["", "-musl"], ids=["glibc", "musl"])
@@ -98,11 +98,11 @@ def test_a_handlers_call_is_nested_and_the_outer_one_stays(scene, name):
     it.go_on()
     before = it.host.shows(tid, "read")
     os.kill(it.pid, signal.SIGUSR1)
-    nested = wait_until(lambda: it.slot(tid).nested and it.slot(tid), 5, lambda: it.slot(tid))
+    nested = wait_until(lambda: it.slot(tid).nested and it.slot(tid), 30, lambda: it.slot(tid))
     assert (nested.op, nested.nested_op) == ("read", "read")
     assert nested.object == before.object and nested.frame == before.frame and nested.entries == before.entries
     it.go_on()  # the handler's read returns
-    after = wait_until(lambda: not it.slot(tid).nested and it.slot(tid), 5, "no longer nested")
+    after = wait_until(lambda: not it.slot(tid).nested and it.slot(tid), 30, "no longer nested")
     assert (after.op, after.entries) == ("read", before.entries)
 
 
@@ -192,7 +192,7 @@ def test_system_and_popen_wait_for_a_child_that_joins_by_itself(scene):
     it.step("before")
     it.go_on()
     it.host.shows(it.pid, "system")
-    wait_until(lambda: len(it.host.processes()) == 2, 5, "the shell joined")
+    wait_until(lambda: len(it.host.processes()) == 2, 30, "the shell joined")
     it.step("reaped")
     it.step("opened")
     it.step("reaped")
@@ -239,7 +239,7 @@ def test_who_has_waited_for_a_child_frees_what_it_left(libc, how):
         assert (header.processes_refused, header.threads_refused) == (0, 0)
         assert len(host.processes()) < 8 and len(host.slots()) < 8 + threads
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     finally:
         host.close()
 
@@ -247,19 +247,19 @@ def test_who_has_waited_for_a_child_frees_what_it_left(libc, how):
 def test_threads_without_a_slot_are_counted_and_later_ones_get_one(scene):
     it = scene("overflow", slots=64)
     it.step("full")
-    wait_until(lambda: it.host.header.threads_started == 64, 5)
-    wait_until(lambda: it.host.header.threads_refused == 37, 5, lambda: it.host.header.threads_refused)
+    wait_until(lambda: it.host.header.threads_started == 64, 30)
+    wait_until(lambda: it.host.header.threads_refused == 37, 30, lambda: it.host.header.threads_refused)
     assert it.host.processes(it.pid)[0].refused == 37
     it.step("empty")
     assert len(it.host.slots()) == 1
     it.step("again")
-    wait_until(lambda: len(it.host.slots()) == 2, 5)
+    wait_until(lambda: len(it.host.slots()) == 2, 30)
     assert it.host.header.threads_refused == 37
 
 
 def test_other_destructors_of_a_thread_still_have_its_slot(scene):
     it = scene("destructor")
-    slot = wait_until(lambda: next((s for s in it.host.slots(it.pid) if s.op == "read"), None), 5, it.host.slots)
+    slot = wait_until(lambda: next((s for s in it.host.slots(it.pid) if s.op == "read"), None), 30, it.host.slots)
     assert slot.tid != it.pid
     it.go_on()
     it.step("joined", go_on=False)
@@ -279,5 +279,5 @@ def test_a_main_thread_that_ends_gives_its_slot_back(scene):
     it = scene("thread_only")
     it.step("main ends")
     it.go_on()
-    wait_until(lambda: it.slot() is None, 5, it.host.slots)
-    wait_until(lambda: [s.op for s in it.host.slots(it.pid)] == ["read"], 5, it.host.slots)
+    wait_until(lambda: it.slot() is None, 30, it.host.slots)
+    wait_until(lambda: [s.op for s in it.host.slots(it.pid)] == ["read"], 30, it.host.slots)

@@ -44,7 +44,7 @@ def test_a_supervisor_of_a_later_minor_version_is_joined(minor):
     {"slot_bytes": 64}, {"slot_bytes": 256}, {"slot_bytes": 136}, {"process_bytes": 64}, {"process_bytes": 256}])
 def test_a_supervisor_of_another_major_version_is_left_alone_in_silence(change):
     """Other sizes are another major version, says segment.h: not one byte is written into such a segment."""
-    host = Host(slots=64, processes=64, change=change)
+    host = Host(slots=64, processes=64, change=change, near=False)
     try:
         before = host.memory[:]
         _, status, said = end_of(host)
