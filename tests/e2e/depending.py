@@ -43,7 +43,7 @@ class Depending:
     def said(self):
         return f"{self.status()['dependencies']} {self.run.said()}"
 
-    def until(self, name, status, error="any", seconds=15):
+    def until(self, name, status, error="any", seconds=30):
         def stands():
             found = self.of(name)
             return found and found["status"] == status and error in ("any", found["error"]) and found
@@ -52,7 +52,7 @@ class Depending:
     def ready(self):
         return self.run.get("/readyz").status == 200
 
-    def until_ready(self, ready=True, seconds=15):
+    def until_ready(self, ready=True, seconds=30):
         wait_until(lambda: self.ready() == ready, seconds, lambda: f"ready {ready}: {self.said()}")
 
     def checks(self):
@@ -75,7 +75,7 @@ class Depending:
                         return pid
         return 0
 
-    def until_prober(self, other_than=0, seconds=15):
+    def until_prober(self, other_than=0, seconds=30):
         return wait_until(lambda: self.prober() not in (0, other_than) and self.prober(), seconds, self.said)
 
 

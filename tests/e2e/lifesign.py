@@ -31,7 +31,7 @@ RECORDINGS = os.environ.get("LIFESIGN_RECORDINGS", "")  # a directory that any u
 SANITIZED = b"__asan_init" in open(BIN, "rb").read()  # its agent is slower and bigger
 
 
-def wait_until(condition, seconds=10, what="", every=0.02):
+def wait_until(condition, seconds=30, what="", every=0.02):
     """The first true value of condition(); an assertion with `what` (text or function) after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -211,7 +211,7 @@ class Plain:
         self.tree()
         os.kill(self.pid, number)
 
-    def wait(self, seconds=15):
+    def wait(self, seconds=30):
         """Its exit status; negative = ended by that signal."""
         try:
             return self.process.wait(seconds)
@@ -222,12 +222,12 @@ class Plain:
         """What still runs of all that this started."""
         return sorted(set(marked(self.mark, self.cwd)) | {pid for pid, began in self.seen.items() if is_running(pid, began)})
 
-    def stop(self, number=signal.SIGTERM, seconds=15):
+    def stop(self, number=signal.SIGTERM, seconds=30):
         """Ends it by a signal: its exit status, after asserting that nothing of it is left."""
         if self.process.poll() is None:
             self.send(number)
         status = self.wait(seconds)
-        wait_until(lambda: not self.left(), 5, lambda: f"left behind: {[(p, comm(p)) for p in self.left()]}; {self.said()}")
+        wait_until(lambda: not self.left(), 20, lambda: f"left behind: {[(p, comm(p)) for p in self.left()]}; {self.said()}")
         return status
 
     def close(self):
@@ -262,7 +262,7 @@ class Run(Plain):
     """`lifesign run OPTIONS -- COMMAND` with its own port and DIR. listen=None: the unix socket only (no --listen given).
     shim=None: it has to find it. wrap: words before it (valgrind …); root: it runs chrooted there, by `wrap`."""
 
-    def __init__(self, command, options=(), listen="tcp", service="svc", place=None, up=10, program=BIN, shim=SHIM,
+    def __init__(self, command, options=(), listen="tcp", service="svc", place=None, up=30, program=BIN, shim=SHIM,
                  wrap=(), root="", **rest):
         own = place is None
         place = place or Place()
@@ -288,7 +288,7 @@ class Run(Plain):
     def where(self, unix=False):
         return self.socket if unix or not self.port else self.port
 
-    def get(self, path, headers=None, method="GET", unix=False, timeout=5):
+    def get(self, path, headers=None, method="GET", unix=False, timeout=20):
         return ask(self.where(unix), path, headers, method, timeout)
 
     def try_get(self, path, **options):
@@ -302,15 +302,15 @@ class Run(Plain):
         assert self.process.poll() is None, f"ended early with {self.process.returncode}; {self.said()}"
         return self.try_get("/livez")
 
-    def wait_up(self, seconds=10):
+    def wait_up(self, seconds=30):
         return wait_until(self.is_up, seconds, lambda: f"no answer; {self.said()}")
 
-    def wait_started(self, seconds=30):
+    def wait_started(self, seconds=60):
         """Until /startupz says 200."""
         return wait_until(lambda: (self.try_get("/startupz") or Answer(0, {}, b"")).status == 200, seconds,
                           lambda: f"never started: {self.try_get('/health/status', unix=True)}; {self.said()}")
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=60):
         return wait_until(lambda: (self.try_get("/readyz") or Answer(0, {}, b"")).status == 200, seconds,
                           lambda: f"never ready: {self.try_get('/health/status', unix=True)}; {self.said()}")
 
@@ -341,7 +341,7 @@ class Run(Plain):
         return [t for p in self.status()["processes"] if pid in (None, p["pid"]) for t in p["threads"]]
 
 
-def call(*words, env=None, stdin=None, seconds=20, cwd=None):
+def call(*words, env=None, stdin=None, seconds=60, cwd=None):
     """`lifesign WORDS` to its end: a CompletedProcess with text."""
     return subprocess.run([BIN, *map(str, words)], env=clean_environment(env), input=stdin, timeout=seconds, cwd=cwd,
                           text=True, capture_output=True, check=False)

@@ -113,7 +113,7 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def ask(where, path, headers=None, method="GET", timeout=5):
+def ask(where, path, headers=None, method="GET", timeout=20):
     """`where`: a port, (address, port), or the path of a unix socket."""
     if isinstance(where, str):
         connection = UnixConnection(where, timeout)

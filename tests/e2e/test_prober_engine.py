@@ -14,7 +14,7 @@ from kinds import Faulty, Server, black_hole, garbage, silent
 from mixed_holes import KINDS, Mixed
 from lifesign import SOURCE, accepts, free_port, holds_for, wait_until
 
-SERVERS = {"kind": "tcp", "expect": "x"}
+CALM = {"timeoutSeconds": 5}  # who answers is not to be late on a busy machine
 
 
 def url(port):
@@ -31,15 +31,15 @@ def test_64_black_holes_cost_one_deadline(run, place):
         dependencies += [{"name": f"mute{i}", "url": url(mute.port), "expect": "x"} for i in range(24)]
         dependencies += [{"name": f"name{i}", "url": f"tcp://n{i}.lifesign.example:1"} for i in range(16)]
         service = Depending(run, place, dependencies, wrap=in_place_of_resolv_conf(place),
-                            readiness={"periodSeconds": 30, "timeoutSeconds": 1, "failureThreshold": 1})
-        found = wait_until(lambda: all(d["status"] == "down" for d in service.status()["dependencies"]) and service.status(), 20,
+                            readiness={"periodSeconds": 30, "timeoutSeconds": 3, "failureThreshold": 1})
+        found = wait_until(lambda: all(d["status"] == "down" for d in service.status()["dependencies"]) and service.status(), 60,
                            service.said)
         errors = {d["name"]: d["error"] for d in found["dependencies"]}
         assert {errors[f"full{i}"] for i in range(24)} == {"connect_timeout"}
         assert {errors[f"mute{i}"] for i in range(24)} == {"timeout"}
         assert {errors[f"name{i}"] for i in range(16)} == {"dns_timeout"}
         since = [d["since_seconds"] for d in found["dependencies"]]
-        assert max(since) - min(since) < 0.6, "one after the other, not together"
+        assert max(since) - min(since) < 2.5, "one after the other, not together"
         pid = service.prober()
         assert len(os.listdir(f"/proc/{pid}/task")) <= 64 + 2
 
@@ -52,10 +52,11 @@ def test_no_library_waits_beyond_the_deadline(run, place):
 
         def failures():
             return [d["consecutive_failures"] for d in service.status()["dependencies"]]
-        wait_until(lambda: min(failures(), default=0) >= 1, 20, service.said)
+        wait_until(lambda: min(failures(), default=0) >= 1, 60, service.said)
         pid = service.prober()
-        wait_until(lambda: min(failures()) >= 10, 20, service.said)
-        assert max(failures()) - min(failures()) <= 1 and service.prober() == pid, (failures(), service.run.err())
+        found = wait_until(lambda: (now := failures()) and min(now) >= 10 and now, 60, service.said)
+        # who cannot run for a moment misses a cycle; who waits for longer than its budget, every other one
+        assert max(found) <= min(found) * 1.4 and service.prober() == pid, (found, service.run.err())
 
 
 def test_a_name_that_is_known_stays_usable_while_dns_is_mute(run, place):
@@ -74,11 +75,11 @@ def test_a_name_that_is_known_stays_usable_while_dns_is_mute(run, place):
         answering.set()
         threading.Thread(target=answer_once, daemon=True).start()
         service = Depending(run, place, [{**server.dependency("db"), "url": f"tcp://db.lifesign.example:{server.port}"}],
-                            wrap=in_place_of_resolv_conf(place))
+                            wrap=in_place_of_resolv_conf(place), readiness=CALM)
         service.until("db", "up")
         answering.clear()
         asked = server.asked
-        wait_until(lambda: server.asked > asked + 4, 20, service.said)
+        wait_until(lambda: server.asked > asked + 4, 60, service.said)
         assert service.of("db")["status"] == "up"
 
 
@@ -110,16 +111,16 @@ def test_a_result_that_contradicts_is_looked_at_again_soon(run, place):
     """Three failures at a period of 30 s: by fastSeconds they take a second or two."""
     with Answers() as server:
         service = Depending(run, place, [server.dependency("db")],
-                            readiness={"periodSeconds": 4, "timeoutSeconds": 0.3, "fastSeconds": 0.2, "failureThreshold": 5})
+                            readiness={"periodSeconds": 6, "timeoutSeconds": 0.3, "fastSeconds": 0.2, "failureThreshold": 5})
         service.until("db", "up")
         server.answering = False
-        found = service.until("db", "down", seconds=9)  # 5 periods would be 20 s
+        found = service.until("db", "down", seconds=18)  # 5 periods would be 24 s at least
         assert found["consecutive_failures"] >= 5
 
 
 def test_a_dead_prober_is_replaced_and_nobody_notices(run, place):
     with Answers() as server:
-        service = Depending(run, place, [server.dependency("db", **{"class": "hard"})])
+        service = Depending(run, place, [server.dependency("db", **{"class": "hard"})], readiness=CALM)
         service.until("db", "up")
         service.until_ready()
         before = service.status()
@@ -156,7 +157,7 @@ def test_an_agent_that_is_replaced_forgets_nothing_of_them(run, place):
         service.until("up", "up")
         before, prober = service.status(), service.prober()
         os.kill(before["agent"]["pid"], signal.SIGKILL)
-        after = wait_until(lambda: service.run.status()["agent"]["restarts"] == 1 and service.status(), 10, service.said)
+        after = wait_until(lambda: service.run.status()["agent"]["restarts"] == 1 and service.status(), 30, service.said)
         assert [d["status"] for d in after["dependencies"]] == ["up", "down"] and service.prober() == prober
         assert after["dependencies"][1]["since_seconds"] >= before["dependencies"][1]["since_seconds"]
         changes = [e for e in after["events"] if e["what"] == "dependency"]
@@ -185,25 +186,29 @@ while True:
 def test_garbage_and_floods_are_dropped(run, place):
     program = with_prober(place, FLOOD)
     service = Depending(run, place, [{"name": "db", "url": "tcp://127.0.0.1:1"}], program=program)
-    wait_until(lambda: "sends what is no result: dropped" in service.run.err(), 20, service.said)
-    slowest = 0
+    wait_until(lambda: "sends what is no result: dropped" in service.run.err(), 60, service.said)
+    slow = 0  # a machine that stands still now and then is slow, too
     for _ in range(200):
         began = time.monotonic()
         assert service.run.get("/livez").status == 200
-        slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 1
+        slow += time.monotonic() - began > 1
+    assert slow <= 3
     assert service.of("db")["status"] == "unknown" and service.status()["agent"]["restarts"] == 0
     assert service.run.err().count("dropped") == 1
 
 
 def test_a_prober_that_cannot_live_is_tried_more_and_more_seldom(run, place):
-    script = "#!/bin/sh\necho x >> $(dirname $0)/starts\nexit 1\n"
+    script = "#!/bin/sh\ndate +%s%N >> $(dirname $0)/starts\nexit 1\n"
     program = with_prober(place, script)
     service = Depending(run, place, [{"name": "db", "url": "tcp://127.0.0.1:1"}], program=program)
-    starts = place.file("copy/bin/starts")
-    wait_until(lambda: os.path.exists(starts) and os.path.getsize(starts) >= 8, 20, service.said)  # 4 starts
-    assert service.run.err().count("another follows") <= 6
-    holds_for(lambda: os.path.getsize(starts) <= 14, 2, "a storm")
+
+    def starts():
+        with contextlib.suppress(FileNotFoundError), open(place.file("copy/bin/starts"), encoding="ascii") as f:
+            return [int(line) / 1e9 for line in f.read().splitlines()]
+        return []
+    wait_until(lambda: len(starts()) >= 6, 60, service.said)
+    waits = [after - before for before, after in zip(starts(), starts()[1:])]  # two at once, then 0.25 s and twice as long each time
+    assert all(wait > 0.24 * 2 ** number for number, wait in enumerate(waits[1:])), waits
     assert service.of("db")["status"] == "unknown" and service.run.get("/livez").status == 200
 
 
@@ -211,7 +216,7 @@ def test_without_a_prober_the_service_runs_and_that_is_said(run, place):
     program = with_prober(place, "no program")
     os.remove(place.file("copy/bin/lifesign-prober"))
     service = Depending(run, place, [{"name": "db", "url": "tcp://127.0.0.1:1", "class": "hard"}], program=program)
-    wait_until(lambda: "no prober can be started" in service.run.err(), 10, service.said)
+    wait_until(lambda: "no prober can be started" in service.run.err(), 30, service.said)
     assert service.checks()["db"] == "unknown" and not service.ready()
 
 
@@ -222,7 +227,7 @@ def test_there_is_a_prober_only_while_the_file_has_dependencies(run, place):
         service.write([server.dependency("db")])
         service.until("db", "up")
         service.write([])
-        wait_until(lambda: not service.prober() and not service.status()["dependencies"], 15, service.said)
+        wait_until(lambda: not service.prober() and not service.status()["dependencies"], 30, service.said)
         service.write([server.dependency("db")])
         service.until("db", "up")
 
@@ -235,7 +240,10 @@ def test_the_prober_is_no_part_of_the_service_and_has_nothing_of_others(run, pla
         assert service.run.process_of(pid) is None
         with open(f"/proc/{pid}/status", encoding="ascii") as f:
             assert "NoNewPrivs:\t1\n" in f.read()
-        links = {os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
+        links = set()
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):  # of a question that just ended
+                links.add(os.readlink(f"/proc/{pid}/fd/{number}"))
         assert not [link for link in links if "segment" in link or "notebook" in link or "board" in link]
         listening = {line.split()[9] for line in open("/proc/net/tcp", encoding="ascii") if line.split()[3] == "0A"}
         assert not [link for link in links if link.startswith("socket:[") and link[8:-1] in listening]
@@ -295,11 +303,11 @@ def test_a_reload_keeps_what_did_not_change(run, place, plain):
     Server(plain, ["/usr/bin/redis-server", "--port", port, "--save", "", "--dir", place.directory("redis")], lambda: accepts(port))
     redis = {"name": "cache", "kind": "redis", "url": f"redis://127.0.0.1:{port}"}
     with Answers() as server:
-        service = Depending(run, place, [redis, server.dependency("other")])
+        service = Depending(run, place, [redis, server.dependency("other")], readiness=CALM)
         service.until("cache", "up")
         client = connections(port)
         prober, since = service.prober(), service.of("cache")["since_seconds"]
-        service.write([server.dependency("another"), {**redis, "class": "hard"}])
+        service.write([server.dependency("another"), {**redis, "class": "hard"}], readiness=CALM)
         service.until("another", "up")
         found = service.of("cache")
         assert (found["status"], found["class"]) == ("up", "hard") and found["since_seconds"] >= since
@@ -311,9 +319,8 @@ def test_a_reload_keeps_what_did_not_change(run, place, plain):
 
 def connections(port):
     """Ids of the clients that redis has, without this one."""
-    with socket.create_connection(("127.0.0.1", port), 2) as link:
+    with socket.create_connection(("127.0.0.1", port), 20) as link:
         link.sendall(b"CLIENT ID\r\nCLIENT LIST\r\n")
-        link.settimeout(2)
         text = b""
         while text.count(b"cmd=") < 2:
             text += link.recv(65536)
@@ -323,20 +330,18 @@ def connections(port):
 
 def test_a_file_that_became_wrong_changes_nothing(run, place):
     with Answers() as server:
-        service = Depending(run, place, [server.dependency("db")])
+        service = Depending(run, place, [server.dependency("db")], readiness=CALM)
         service.until("db", "up")
         service.write([{"name": "db", "kind": "postgre"}])
-        wait_until(lambda: "configuration not taken over" in service.run.err(), 15, service.said)
+        wait_until(lambda: "configuration not taken over" in service.run.err(), 60, service.said)
         asked = server.asked
-        wait_until(lambda: server.asked > asked + 2, 15, service.said)
+        wait_until(lambda: server.asked > asked + 2, 60, service.said)
         assert service.of("db")["status"] == "up"
         pid = service.prober()
         os.kill(pid, signal.SIGKILL)  # … also for the next prober
         service.until_prober(other_than=pid)
         asked = server.asked
-        wait_until(lambda: server.asked > asked, 15, service.said)
-
-
+        wait_until(lambda: server.asked > asked, 60, service.said)
 
 
 STUCK = """
@@ -362,13 +367,13 @@ def test_what_is_stuck_in_a_library_makes_the_prober_begin_anew(run, place):
     subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", f"-I{SOURCE}/agent", f"-I{SOURCE}/include", "-o",
                     place.file("copy/lib/lifesign/probe_tcp.so"), place.file("stuck.c", STUCK)], check=True, timeout=60)
     service = Depending(run, place, [{"name": "stuck", "url": "tcp://h:1"}, {"name": "well", "url": "tcp://h:1", "class": "hard"}],
-                        program=program, readiness={"periodSeconds": 0.5, "timeoutSeconds": 0.3})
+                        program=program, readiness={"periodSeconds": 0.5, "timeoutSeconds": 1})
     service.until("stuck", "down", "timeout")
     service.until("well", "up")
     pid = service.prober()
-    wait_until(lambda: "stuck has not come back for" in service.run.err(), 20, service.said)
+    wait_until(lambda: "stuck has not come back for" in service.run.err(), 60, service.said)
     service.until_prober(other_than=pid, seconds=30)
-    wait_until(lambda: f"prober {pid} ended with status 75" in service.run.err(), 20, service.said)
+    wait_until(lambda: f"prober {pid} ended with status 75" in service.run.err(), 60, service.said)
     assert service.ready() and service.of("stuck")["status"] == "down" and service.of("well")["status"] == "up"
     failures = service.of("stuck")["consecutive_failures"]
     wait_until(lambda: service.of("stuck")["consecutive_failures"] > failures, 30, service.said)
