@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+_Static_assert((int)REQUEST_EXCLUDES >= (int)DEPENDENCIES + (int)REASON_COUNT, "each check of readyz can be excluded");
+
 /* The excludes of a request that no check took, each text once, in the order of the alphabet. */
 struct leftovers {
 	const char *names[REQUEST_EXCLUDES];

@@ -12,7 +12,7 @@ enum request_method { METHOD_GET = 1, METHOD_HEAD = 2, METHOD_POST = 4, METHOD_O
 
 enum exposition { EXPOSITION_TEXT, EXPOSITION_OPENMETRICS_1, EXPOSITION_OPENMETRICS_0 };
 
-enum { REQUEST_EXCLUDES = 64 }; /* more are not excluded: that errs to 503 */
+enum { REQUEST_EXCLUDES = 320 }; /* every check at once; more are not excluded: that errs to 503 */
 
 /* Who is at the other end of the connection. */
 enum peer_kind { PEER_REMOTE, PEER_LOOPBACK, PEER_UNIX };

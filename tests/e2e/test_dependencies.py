@@ -154,6 +154,15 @@ def test_checks_by_name_can_be_asked_for_and_excluded(run, place):
     assert service.run.get("/livez/db").status == 404
 
 
+def test_all_checks_can_be_excluded_at_once(run, place):
+    names = [f"db-{i}" for i in range(100)]
+    service = Depending(run, place, [refused(name, **{"class": "hard"}) for name in names])
+    service.until(names[-1], "down")
+    assert service.run.get("/readyz").status == 503
+    assert service.run.get("/readyz?" + "&".join(f"exclude={name}" for name in names)).body == b"ok"
+    assert service.run.get("/readyz?" + "&".join(f"exclude={name}" for name in names[1:])).status == 503
+
+
 def maintenance_says(service):
     return next((reason["detail"] for reason in service.status()["ready"]["reasons"] if reason["code"] == "maintenance"), "")
 
