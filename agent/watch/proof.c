@@ -21,6 +21,8 @@ enum { DESCRIPTOR_BYTES = 4096, LOCK_SPAN = 64 };
 /* musl sleeps on the state in a thread's descriptor: tid, errno, state (pthread_impl.h, since 1.1.22). */
 enum { MUSL_TID_BEFORE = 8, MUSL_JOINABLE = 2 };
 
+enum { TICKS = 3 };
+
 /* Signals from 32 on are the C library's own: cancellation, setuid, timers. */
 #define SIGNALS_OF_LIBC (UINT64_C(7) << 31)
 
@@ -208,6 +210,14 @@ bool proof_sample(const struct proof_look *look, struct slot_proof *out)
 		return false;
 	out->futex = evidence_futex(&evidence);
 	return samplers[class](look, &evidence, out);
+}
+
+/* Who freezes, stops or traces it has it run once, too; a timer does from look to look. */
+void proof_note_switches(struct slot_proof *proof, uint64_t switches)
+{
+	proof->ticks = switches == proof->switches ? 0 : proof->ticks + 1;
+	proof->switches = switches;
+	proof->ticked |= proof->ticks >= TICKS;
 }
 
 bool proof_agrees(const struct slot_proof *before, const struct slot_proof *now)

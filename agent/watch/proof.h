@@ -33,9 +33,10 @@ struct slot_proof {
 	bool orphan;   /* the owner does not exist, and nobody will be told */
 	bool alarm; /* a timer's handler may cut it short: counts only when it was seen to tick and did not */
 	bool ticked;
+	unsigned ticks;                 /* looks in a row at which it had run since the one before */
 	bool unseen;                    /* in no wrapped call: only that it never ran shows that it stayed */
 	bool vain;                      /* the last look found nothing */
-	uint64_t switches;              /* of the thread, for the two above; else 0 */
+	uint64_t switches;              /* of the thread at the last look, for the two above; else 0 */
 	unsigned samples;               /* that agree; 0: none */
 	int64_t since, sampled, looked; /* CLOCK_BOOTTIME ns: first and last that agree; last try */
 };
@@ -62,6 +63,9 @@ bool proof_sample(const struct proof_look *look, struct slot_proof *out);
 
 /* Do two samples tell of the same wait? */
 bool proof_agrees(const struct slot_proof *before, const struct slot_proof *now);
+
+/* Of the next sample that agrees: has a timer ticked on it, and it waits on? */
+void proof_note_switches(struct slot_proof *proof, uint64_t switches);
 
 /* ---- its parts: each fills `out` from what the kernel says, and returns as above */
 

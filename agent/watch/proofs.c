@@ -123,7 +123,7 @@ static void look_at(struct slot_now *slot, const struct proof_look *look)
 		slot->proof = sample;
 	}
 	slot->proof.vain = sample.kind == PROOF_NOTHING;
-	slot->proof.ticked |= sample.switches != slot->proof.switches;
+	proof_note_switches(&slot->proof, sample.switches);
 	slot->proof.samples++;
 	slot->proof.sampled = look->now;
 }

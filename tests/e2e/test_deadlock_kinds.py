@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each kind of wait in a proof, for glibc and musl, also under a clock's signals; and what only looks like one."""
 import os
+import signal
 
 import pytest
 
-from lifesign import SUPPORT, call, holds_for, wait_until
+from lifesign import SUPPORT, call, holds_for, stat, wait_until
 
 THREADS, PROCESSES = os.path.join(SUPPORT, "knot_threads"), os.path.join(SUPPORT, "knot_processes")
 
@@ -97,7 +98,11 @@ def test_a_child_with_a_lock_that_nobody_in_it_holds_is_one_child(run):
 @pytest.mark.parametrize("scene, code", [("child_goes_on", "orphaned_lock"), ("alarm_before", "deadlock")])
 def test_who_may_stop_waiting_for_its_child_is_not_behind_it(run, scene, code):
     started = run([PROCESSES, scene])
-    wait_until(lambda: reason_of(started, code), 10, started.status)
+    wait_until(lambda: reason_of(started, code), 20, started.status)
+    main = started.main()
+    os.kill(main, signal.SIGSTOP)  # to be woken once is no tick of a timer
+    wait_until(lambda: stat(main)[0] == "T", 10, "stopped")
+    os.kill(main, signal.SIGCONT)
     holds_for(lambda: started.get("/livez").status == 200, 3, started.status, every=0.1)
     assert started.main() not in reason_of(started, code)["threads"]
 

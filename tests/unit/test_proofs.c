@@ -156,6 +156,22 @@ static void stale_samples_and_moves_are_no_proof(void **state)
 	proofs_end(&world.proofs);
 }
 
+static void a_timer_ticks_from_look_to_look_and_who_freezes_it_does_not(void **state)
+{
+	struct slot_proof proof = {.alarm = true, .switches = 5};
+	uint64_t now_and_then[] = {6, 6, 7, 8, 8, 9, 9}, often[] = {10, 12, 13};
+
+	(void)state;
+	for (unsigned i = 0; i < 7; i++)
+		proof_note_switches(&proof, now_and_then[i]);
+	assert_false(proof.ticked);
+	for (unsigned i = 0; i < 3; i++)
+		proof_note_switches(&proof, often[i]);
+	assert_true(proof.ticked);
+	proof_note_switches(&proof, often[2]);
+	assert_true(proof.ticked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +181,7 @@ int main(void)
 		cmocka_unit_test(the_own_mutex_of_a_process_of_one_thread_is_a_knot),
 		cmocka_unit_test(of_a_process_with_threads_that_nobody_sees_nothing_is_claimed),
 		cmocka_unit_test(stale_samples_and_moves_are_no_proof),
+		cmocka_unit_test(a_timer_ticks_from_look_to_look_and_who_freezes_it_does_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
