@@ -215,7 +215,7 @@ static int tell_none(const struct search *search)
 
 	if (search->forbidden) {
 		cli_complain("no permission for the sockets in %s: run this as the user who started lifesign, "
-			     "or as root",
+			     "or with CAP_DAC_OVERRIDE",
 			search->dir);
 		return EXIT_NOT_PERMITTED;
 	}

@@ -267,7 +267,8 @@ int config_suggest(pid_t pid)
 	}
 	ret = look(pid);
 	if (ret < 0) {
-		cli_complain("process %d may not be looked at (%s): run this as its user, or as root", pid, strerror(-ret));
+		cli_complain("process %d may not be looked at (%s): run this as its user, or with CAP_SYS_PTRACE", pid,
+			strerror(-ret));
 		return EXIT_NOT_PERMITTED;
 	}
 	printf("# Made by `lifesign config suggest %d` from what the process and its children have open now.\n"

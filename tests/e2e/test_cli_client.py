@@ -129,7 +129,7 @@ def test_a_socket_one_may_not_use_is_77(place):
         os.chmod(directory + "/orders.sock", 0o600)
         done = subprocess.run(["setpriv", "--reuid=23456", "--clear-groups", BIN, "check", "--dir", directory],
                               env=clean_environment(), capture_output=True, text=True, timeout=20, check=False)
-        assert done.returncode == 77 and "no permission" in done.stderr
+        assert done.returncode == 77 and "no permission" in done.stderr and "CAP_DAC_OVERRIDE" in done.stderr
 
 
 # ---- an agent that misbehaves
