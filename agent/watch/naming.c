@@ -14,8 +14,11 @@
 #include "watch/reader.h"
 #include "watch/symbols.h"
 
-/* What is told once waits so long for names; a child has that long, on a busy machine with a slow disk. */
-#define WAIT_NS (300 * NS_PER_MS)
+/* What is told once waits so long for names, and so many ticks, for a machine may stand still; a child has that
+ * long, on a busy machine with a slow disk. */
+enum { WAIT_TICKS = 5 };
+
+#define WAIT_NS NS_PER_SECOND
 #define CHILD_NS (10 * NS_PER_SECOND)
 
 /* Proofs may change places as the worst one: no storm of children comes of that. */
@@ -129,6 +132,7 @@ void naming_ask(struct naming *naming, const struct naming_object *objects, unsi
 	if (!take_question(naming, objects, count))
 		return;
 	naming->asked = now;
+	naming->ticks = 0;
 	if (!naming->child)
 		start_child(naming, objects);
 }
@@ -148,6 +152,7 @@ bool naming_follow(struct naming *naming, int64_t now)
 	bool learned = false;
 	ssize_t got = 0;
 
+	naming->ticks++;
 	while (naming->open && (got = read(naming->fd, &answer, sizeof(answer))) == (ssize_t)sizeof(answer))
 		learned |= take_answer(naming, &answer);
 	if (naming->open && got == 0)
@@ -159,7 +164,7 @@ bool naming_follow(struct naming *naming, int64_t now)
 
 bool naming_is_settled(const struct naming *naming, int64_t now)
 {
-	return !naming->open || now - naming->asked > WAIT_NS;
+	return !naming->open || (now - naming->asked > WAIT_NS && naming->ticks > WAIT_TICKS);
 }
 
 const char *naming_of(const struct naming *naming, pid_t pid, uint64_t address)

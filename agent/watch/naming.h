@@ -29,10 +29,11 @@ struct naming_name {
 struct naming {
 	struct naming_name *names; /* what was asked for last; text is empty where nothing is known */
 	unsigned count;
-	int64_t asked; /* CLOCK_BOOTTIME ns, 0: never */
-	bool open;     /* the child may still say something */
-	int fd;        /* where it does, valid while open */
-	pid_t child;   /* not yet waited for, 0 = none */
+	int64_t asked;  /* CLOCK_BOOTTIME ns, 0: never */
+	unsigned ticks; /* since then */
+	bool open;      /* the child may still say something */
+	int fd;         /* where it does, valid while open */
+	pid_t child;    /* not yet waited for, 0 = none */
 };
 
 /* Asks for these and forgets what was asked before; what is known of the same ones already is kept. */
