@@ -35,6 +35,11 @@ def reason_of(started, code="deadlock"):
     return next((r for r in started.status()["live"]["reasons"] if r["code"] == code), None)
 
 
+def maps_of(pid):
+    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps:
+        return maps.read()
+
+
 @pytest.fixture
 def any_counts(place):
     return ["--config", place.file("any.yaml", "liveness: {deadlock: any}\n")]
@@ -44,7 +49,7 @@ def all_proven(started):
     """Each {(program, scene): (Run, members, words)} is dead, and its chain closes."""
     def alive():
         return {scene: one.said() for scene, (one, _, _) in started.items() if one.get("/livez").status != 503}
-    wait_until(lambda: not alive(), 20, alive, every=0.1)
+    wait_until(lambda: not alive(), 40, alive, every=0.1)
     for scene, (one, members, words) in started.items():
         reason = reason_of(one)
         chain = reason["chain"]
@@ -69,9 +74,7 @@ def test_musl(run, any_counts):
                for program, scenes in MUSL.items() for scene in scenes}
     started["joins"] = (run([os.path.join(SUPPORT, "explain_waits-musl"), "joins"], options=any_counts), 2, "the end of")
     for one, _, _ in started.values():
-        with open(f"/proc/{one.main()}/maps", encoding="ascii", errors="replace") as maps:
-            mapped = maps.read()
-        assert "musl" in mapped and "liblifesign" in mapped
+        wait_until(lambda one=one: all(word in maps_of(one.main()) for word in ("musl", "liblifesign")), 10, one.said)
     all_proven(started)
 
 
@@ -89,7 +92,7 @@ def test_what_may_still_end_is_not_accused(run, any_counts):
 
 def test_a_child_with_a_lock_that_nobody_in_it_holds_is_one_child(run):
     started = run([PROCESSES, "inherited"])
-    wait_until(lambda: reason_of(started, "orphaned_lock"), 10, started.status)
+    wait_until(lambda: reason_of(started, "orphaned_lock"), 20, started.status)
     holds_for(lambda: started.get("/livez").status == 200, 2, started.status, every=0.1)
     assert started.get("/livez").headers["Lifesign-Verdict"] == "degraded"
     assert "which does not exist in its process" in reason_of(started, "orphaned_lock")["detail"]
@@ -109,14 +112,14 @@ def test_who_may_stop_waiting_for_its_child_is_not_behind_it(run, scene, code):
 
 def test_a_child_that_is_waited_for_is_not(run):
     started = run([PROCESSES, "inherited_waited_for"])
-    wait_until(lambda: started.get("/livez").status == 503, 10, started.status)
+    wait_until(lambda: started.get("/livez").status == 503, 20, started.status)
     reason = reason_of(started, "orphaned_lock")
     assert started.main() in reason["threads"] and "; 1 thread waits behind it" in reason["detail"]
 
 
 def test_a_shell_that_waits_for_a_deadlock(run):
     started = run(["sh", "-c", f"{THREADS} alone; true"])
-    wait_until(lambda: started.get("/livez").status == 503, 10, started.status)
+    wait_until(lambda: started.get("/livez").status == 503, 20, started.status)
     assert started.main() in reason_of(started)["threads"]
     shown = call("status", "--dir", started.dir)
     assert shown.returncode == 1 and "deadlock" in shown.stdout

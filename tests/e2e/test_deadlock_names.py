@@ -43,13 +43,13 @@ def test_symbols_in_status_log_and_page(run):
     symbols = wait_until(lambda: (s := symbols_of(started)) and all(s) and s, 10, started.status)
     assert sorted(s.split(",")[0] for s in symbols) == ["accounts", "journal"]
     assert all(re.fullmatch(r"\w+, explain_waits\+0x[0-9a-f]+", s) for s in symbols)
-    line = wait_until(lambda: next((line for line in started.err().splitlines() if "lifesign: deadlock: " in line), None), 5)
+    line = wait_until(lambda: next((line for line in started.err().splitlines() if "lifesign: deadlock: " in line), None), 15)
     with open(os.path.join(SOURCE, "agent/deploy/status.schema.json"), encoding="utf-8") as schema:
         jsonschema.validate(started.status(), json.load(schema))
     words = re.fullmatch(r"lifesign: deadlock: (poster) \(\d+\) waits for mutex 0x\w+ \(accounts, explain_waits\+0x\w+\) held by rotator \(\d+\), "
                          r"which waits for mutex 0x\w+ \(journal, explain_waits\+0x\w+\) held by poster \(\d+\)(; 2 threads wait behind them)?", line)
     assert words, line
-    wait_until(lambda: reason_of(started)["detail"].endswith("; 2 threads wait behind them"), 5, started.status)
+    wait_until(lambda: reason_of(started)["detail"].endswith("; 2 threads wait behind them"), 15, started.status)
     shown = " ".join(call("status", "--dir", started.dir).stdout.split())
     assert "(journal, explain_waits+0x" in shown and "2 threads wait behind them" in shown
 
@@ -68,7 +68,7 @@ def test_a_disk_that_hangs_keeps_nobody_waiting(run, place):
         assert symbols_of(started) == [None, None]
         holds_for(lambda: started.get("/livez").status == 503 and started.agent() == agent, 3, started.said)
         beats = started.status()["time"]
-        wait_until(lambda: started.status()["time"] > beats, 5)  # its sampler goes on
+        wait_until(lambda: started.status()["time"] > beats, 15)  # its sampler goes on
     finally:
         hanging.let_go()
     wait_until(lambda: all(symbols_of(started)), 10, started.status)
