@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <microhttpd.h>
 
@@ -69,6 +71,15 @@ static enum MHD_Result respond(const struct http_listener *listener, struct MHD_
 	return code ? MHD_YES : MHD_NO;
 }
 
+/* A body that will not be read to its end: its sender is answered before it, and the connection ends. */
+static bool announces_too_much(struct MHD_Connection *connection)
+{
+	const char *length =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return length && strtoull(length, NULL, 10) > UPLOAD_BYTES;
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
 	const char *method, const char *version, const char *upload, size_t *upload_bytes, void **state)
 {
@@ -77,11 +88,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 	(void)version; /* the library speaks the right one */
 	(void)upload;  /* no request has a body that matters */
+	guest = guest_of(connection);
 	if (!*state) {
 		*state = &head_was_read;
-		return MHD_YES;
+		return announces_too_much(connection) ? respond(context, connection, guest, url, method) : MHD_YES;
 	}
-	guest = guest_of(connection);
 	if (*upload_bytes > 0) {
 		if (!guest || (guest->uploaded += *upload_bytes) > UPLOAD_BYTES)
 			return MHD_NO; /* closes the connection */
@@ -125,6 +136,16 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
  * listening socket down at the end, for every process that shares it. No time-out of the library's: the
  * guard's rules are by what a connection asked, not by when its last byte came.
  */
+/* A path ends where it ends: "/livez%00…" is another one, not a longer way to say /livez. */
+static size_t decode(void *context, struct MHD_Connection *connection, char *text)
+{
+	(void)context;    /* none was given */
+	(void)connection; /* the same for all */
+	for (char *at = text; (at = strstr(at, "%00")); at++)
+		at[2] = '1'; /* no name has that byte either */
+	return MHD_http_unescape(text);
+}
+
 int http_open(struct http_listener *listener, const struct http_service *service,
 	const struct child_listener *on, unsigned connections)
 {
@@ -138,7 +159,8 @@ int http_open(struct http_listener *listener, const struct http_service *service
 	listener->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL,
 		on_request, listener, MHD_OPTION_LISTEN_SOCKET, on->fd, MHD_OPTION_CONNECTION_LIMIT,
 		connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_UNESCAPE_CALLBACK, decode, NULL,
+		MHD_OPTION_END);
 	if (listener->daemon)
 		return 0;
 	ret = errno ? -errno : -EIO;

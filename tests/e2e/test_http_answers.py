@@ -75,7 +75,7 @@ def test_other_methods_are_405_and_unknown_paths_404(demo):
             assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD"), (path, method)
             assert answer.headers["Lifesign-Verdict"] == "alive"
     for path in ["//", "/livez/", "/readyz/nonsense", "/livezz", "/health/", "/metrics/", "/LIVEZ", "/debug/pprof/profile",
-                 "/debug/pprof/", "/favicon.ico", "/services/", "/reload", "/livez%2f", "/a%00b", "/%"]:
+                 "/debug/pprof/", "/favicon.ico", "/services/", "/reload", "/livez%2f", "/a%00b", "/livez%00", "/readyz%00/db", "/%"]:
         for method in ("GET", "HEAD", "POST"):
             answer = demo.ask(path, method=method)
             assert answer.status in (404, 405) if path.startswith("/readyz/") else answer.status == 404, (path, method)
