@@ -50,7 +50,11 @@ def comm(pid):
 
 
 def tids(pid):
-    return sorted(int(tid) for tid in os.listdir(f"/proc/{pid}/task"))
+    """None of a process that has ended meanwhile."""
+    try:
+        return sorted(int(tid) for tid in os.listdir(f"/proc/{pid}/task"))
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def mapped(pid):

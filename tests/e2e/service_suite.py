@@ -53,11 +53,11 @@ class Pair:
         self.run = Run(self.service.command, env=self.service.env, service="svc", place=self.places[0])
         self.began = time.monotonic()
         self.plain = Plain(self.twin.command, env=self.twin.env, place=self.places[1])
-        wait_until(self.service.ping, 30, lambda: f"does not answer; {self.run.said()}")
-        wait_until(self.twin.ping, 30, lambda: f"does not answer without lifesign; {self.plain.said()}")
+        wait_until(self.service.ping, 60, lambda: f"does not answer; {self.run.said()}")
+        wait_until(self.twin.ping, 60, lambda: f"does not answer without lifesign; {self.plain.said()}")
         self.run.wait_ready()
         verdict = "unknown" if self.outside else "alive"
-        wait_until(lambda: self.run.get("/livez").headers["Lifesign-Verdict"] == verdict, 3, self.run.said)
+        wait_until(lambda: self.run.get("/livez").headers["Lifesign-Verdict"] == verdict, 30, self.run.said)
         self.watch = Watch(self.run, verdict)
 
     def main(self):
@@ -69,7 +69,7 @@ class Pair:
     def differs(self, busy=False):
         return differences(self.run.status(), self.service.rest, busy)
 
-    def settle(self, seconds=10):
+    def settle(self, seconds=30):
         wait_until(lambda: not self.differs(), seconds, lambda: f"{self.differs()}; {self.run.status()['processes']}", every=0.1)
 
     def settle_after_work(self, rounds=12):
@@ -77,10 +77,10 @@ class Pair:
         peers it has to come back a few times."""
         for _ in range(rounds):
             try:
-                return self.settle(1.2)
+                return self.settle(2)
             except AssertionError:
                 self.service.load(self.service.requests)
-        return self.settle(1.2)
+        return self.settle()
 
     def close(self):
         if self.watch:
@@ -125,16 +125,16 @@ class EveryService:
             if sorted(p["pid"] for p in processes) != there:
                 return f"shown {processes}, there {there}"
             return [p for p in processes if p["coverage"] != coverage or not mapped(p["pid"])]
-        wait_until(lambda: not differs(), 5, differs)
+        wait_until(lambda: not differs(), 30, differs)
         if not pair.outside:
             told = [line for line in pair.run.err().splitlines() if "not covered" in line]
             assert not [line for line in told if not pair.service.strangers or f"({pair.service.name})" in line], told
             return
-        wait_until(lambda: pair.outside in pair.run.err(), 3, pair.run.said)
+        wait_until(lambda: pair.outside in pair.run.err(), 30, pair.run.said)
         assert pair.run.err().count("not covered by the shim") == 1, "told once"
 
     def test_every_thread_of_the_kernel_is_shown(self, pair):
-        wait_until(lambda: not shown_and_there(pair.run.status()), 10, lambda: shown_and_there(pair.run.status()))
+        wait_until(lambda: not shown_and_there(pair.run.status()), 30, lambda: shown_and_there(pair.run.status()))
 
     def test_answers_are_the_same_with_and_without(self, pair):
         assert pair.service.answers() == pair.twin.answers(), "answers differ"
@@ -149,7 +149,7 @@ class EveryService:
             ports = {entry["address"].replace("[::ffff:127.0.0.1]", "127.0.0.1") for entry in listeners if not entry["address"].startswith("unix:")}
             good = ports == {f"127.0.0.1:{port}" for port in pair.service.listens} and {entry["pid"] for entry in listeners} <= pids
             return "" if good and all(entry["backlog"] > 0 for entry in listeners) else f"{listeners}"
-        wait_until(lambda: not differs(), 5, differs)
+        wait_until(lambda: not differs(), 30, differs)
 
     def test_load_is_answered_and_nobody_is_accused(self, pair):
         beats = sum(t["beats"] for t in pair.run.threads())
@@ -174,7 +174,7 @@ class EveryService:
                 assert not differs or any(p["role"] == "child" for p in status["processes"]), differs
                 counts = status["workers"]
                 assert counts["live"] == sum(counts[s] for s in ("running", "idle", "lock", "io", "sleep", "unseen")), counts
-                wait_until(lambda at=status["time"]: pair.run.status()["time"] != at, 5, "a newer snapshot", every=0.05)
+                wait_until(lambda at=status["time"]: pair.run.status()["time"] != at, 30, "a newer snapshot", every=0.05)
         finally:
             over.set()
             worker.join()

@@ -19,8 +19,8 @@ class Service:
 
 
 def _redis_say(port, *words):
-    with socket.create_connection(("127.0.0.1", port), 2) as s:
-        s.settimeout(5)
+    with socket.create_connection(("127.0.0.1", port), 10) as s:
+        s.settimeout(20)
         s.sendall(b"".join([b"*%d\r\n" % len(words)] + [b"$%d\r\n%s\r\n" % (len(w), w) for w in words]))
         return s.recv(65536)
 
@@ -39,10 +39,10 @@ def redis(place, io_threads=4, options=()):
 
     def load(requests=2000, clients=20):
         """Pipelined on many connections at once, so that the io threads get work."""
-        links = [socket.create_connection(("127.0.0.1", port), 2) for _ in range(clients)]
+        links = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(clients)]
         share = requests // clients
         for link in links:
-            link.settimeout(10)
+            link.settimeout(60)
             link.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * share)
         for link in links:
             got = b""
@@ -57,7 +57,7 @@ def redis(place, io_threads=4, options=()):
 
 def _http_service(name, command, port, env=None):
     def get():
-        link = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         try:
             link.request("GET", "/")
             return link.getresponse().read() is not None

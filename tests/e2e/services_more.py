@@ -91,7 +91,7 @@ def user_of(name):
     return name if os.getuid() == 0 else None
 
 
-def tool(*words, seconds=30, stdin=None):
+def tool(*words, seconds=60, stdin=None):
     """What a command prints; its failure is an error."""
     done = subprocess.run([str(w) for w in words], env=clean_environment(), cwd="/", capture_output=True, text=True, timeout=seconds,
                           input=stdin, check=False)
@@ -109,7 +109,7 @@ def by_signal(number):
         def replaced():
             now = children(pid)
             return now and not set(now) & set(old)
-        wait_until(replaced, 15, lambda: f"children were {old}, are {children(pid)}")
+        wait_until(replaced, 60, lambda: f"children were {old}, are {children(pid)}")
     return reload
 
 
@@ -118,7 +118,7 @@ def by_signal(number):
 def converse(port, *lines, ends=b"\n", count=1):
     """Sends each of `lines` on one connection and reads until `ends` has come `count` times for each: the answers."""
     with socket.create_connection((LOCAL, port), 5) as link:
-        link.settimeout(10)
+        link.settimeout(30)
         return [exchange(link, line, ends, count) for line in lines]
 
 
@@ -136,7 +136,7 @@ class Browser:
     """One keep-alive connection; a server may close it between two requests, then it is made anew."""
 
     def __init__(self, port):
-        self.link = http.client.HTTPConnection(LOCAL, port, timeout=10)
+        self.link = http.client.HTTPConnection(LOCAL, port, timeout=30)
 
     def get(self, path="/"):
         kept = self.link.sock is not None
@@ -223,7 +223,7 @@ def nats(place):
 
     def connected():
         link = socket.create_connection((LOCAL, port), 5)
-        link.settimeout(10)
+        link.settimeout(30)
         info = exchange(link, b"")
         assert info.startswith(b"INFO "), info
         return link, info

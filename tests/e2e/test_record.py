@@ -40,7 +40,7 @@ def same_again(path):
 def test_a_deadlock_is_judged_the_same_again(run, place):
     path = place.file("waits.rec")
     started = run([WAITS, "abba"], options=["--record", path])
-    wait_until(lambda: started.get("/livez").status == 503, 10, started.said)
+    wait_until(lambda: started.get("/livez").status == 503, 60, started.said)
     assert os.stat(path).st_mode & 0o777 == 0o600
     started.stop()
     found, said = same_again(path)
@@ -51,7 +51,7 @@ def test_a_blocked_loop_and_what_comes_after_it(run, place):
     path, limits = place.file("redis.rec"), place.file("limits.yaml", "liveness: {loopBlockedSeconds: 1, noProgressSeconds: 1}\n")
     service, started = asleep.start(run, place, ["--record", path, "--config", limits])
     asleep.sleep_until(service, lambda: started.get("/livez").status == 503)
-    wait_until(lambda: "false_alarm" in started.err() or "after the limit" in started.err(), 20, started.said)
+    wait_until(lambda: "false_alarm" in started.err() or "after the limit" in started.err(), 60, started.said)
     service.load(200)
     started.stop()
     found, said = same_again(path)
@@ -65,8 +65,8 @@ def test_agents_that_are_killed_leave_half_a_record_at_most(run, place):
     for _ in range(4):
         before = started.agent()
         os.kill(before, 9)
-        wait_until(lambda b=before: (p := started.try_get("/health/status", unix=True)) and p.json()["agent"]["pid"] != b, 10, started.said)
-    wait_until(lambda: started.get("/livez").status == 503, 10, started.said)
+        wait_until(lambda b=before: (p := started.try_get("/health/status", unix=True)) and p.json()["agent"]["pid"] != b, 60, started.said)
+    wait_until(lambda: started.get("/livez").status == 503, 60, started.said)
     started.stop()
     found, _ = same_again(path)
     assert found["beginnings"] == 5 and found["torn"] <= 4 and found["gaps"] == 0
@@ -78,7 +78,7 @@ def test_services_of_one_agent_share_a_file(place):
         for name in ("one", "two"):
             agent.has(name, agent.start([WAITS, "abba"], service=name).pid)
         for name in ("one", "two"):
-            wait_until(lambda n=name: agent.get(f"/services/{n}/livez").status == 503, 20, agent.said)
+            wait_until(lambda n=name: agent.get(f"/services/{n}/livez").status == 503, 60, agent.said)
         agent.stop()
     _, said = same_again(path)
     assert " one says dead" in said and " two says dead" in said
@@ -105,7 +105,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(run, place):
     started = run([WAITS, "healthy"], options=["--record", path, "--log-file", "/dev/stderr"], preexec=limit)
     wait_until(lambda: "cannot write the recording" in started.err(), 30, started.said)
     assert os.stat(path).st_size == 2048 and started.status()["agent"]["restarts"] == 0
-    wait_until(lambda: started.get("/livez").text == "ok", 10, started.status)
+    wait_until(lambda: started.get("/livez").text == "ok", 60, started.status)
     started.stop()
     same_again(path)
 

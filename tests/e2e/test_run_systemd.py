@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a service manager hands over: LISTEN_FDS and NOTIFY_SOCKET work through `lifesign run`."""
 import array
+import contextlib
 import os
 import socket
 import subprocess
@@ -36,17 +37,21 @@ def test_inherited_sockets_reach_command_and_nobody_else(run, place):
     service = place.file("serve.py", SERVE)
     words = run_words(place) + [PYTHON, service]
     with lifesign.Plain(["bash", "-c", script, "bash", *words], place=place, pass_fds=[s.fileno() for s in listeners]) as started:
-        wait_until(lambda: "answers probes" in started.err(), 10, started.said)
+        wait_until(lambda: "answers probes" in started.err(), 30, started.said)
         inodes = {os.fstat(s.fileno()).st_ino for s in listeners}
 
         def holds(pid):
-            return inodes & {os.stat(f"/proc/{pid}/fd/{fd}").st_ino for fd in os.listdir(f"/proc/{pid}/fd")
-                             if os.path.exists(f"/proc/{pid}/fd/{fd}")}
-        wait_until(lambda: not holds(started.pid), 5, "the supervisor lets them go")
+            found = set()
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    found.add(os.stat(f"/proc/{pid}/fd/{fd}").st_ino)
+            return inodes & found
+        wait_until(lambda: not holds(started.pid), 30, "the supervisor lets them go")
         agent = wait_until(lambda: next((p for p in lifesign.children(started.pid) if lifesign.comm(p) == "lifesign-agent"), None),
                            10, started.said)
-        assert not holds(agent)
-        assert b"LISTEN_PIDFDID" not in lifesign.environ(next(p for p in lifesign.children(started.pid) if p != agent))
+        wait_until(lambda: not holds(agent), 30, "nor has the agent any")
+        command = wait_until(lambda: next((p for p in lifesign.children(started.pid) if lifesign.comm(p) == "python3"), None), 30)
+        assert b"LISTEN_PIDFDID" not in lifesign.environ(command)
         for i, listener in enumerate(listeners):
             with socket.create_connection(listener.getsockname(), 5) as s:
                 assert s.recv(100) == f"{i} a:b True".encode()
@@ -54,7 +59,7 @@ def test_inherited_sockets_reach_command_and_nobody_else(run, place):
 
 
 def test_variables_for_another_process_are_left_alone(place):
-    done = subprocess.run(run_words(place) + ["sh", "-c", "echo $LISTEN_PID $WATCHDOG_PID"], capture_output=True, text=True, timeout=20,
+    done = subprocess.run(run_words(place) + ["sh", "-c", "echo $LISTEN_PID $WATCHDOG_PID"], capture_output=True, text=True, timeout=60,
                           check=False, env=clean_environment({"LISTEN_PID": "1", "WATCHDOG_PID": "1"}))
     assert done.stdout == "1 1\n"
 
@@ -66,7 +71,7 @@ class Manager:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.socket.bind("\0" + address[1:] if address[0] == "@" else address)
-        self.socket.settimeout(10)
+        self.socket.settimeout(60)
         self.address = address
 
     def next(self):
@@ -111,8 +116,12 @@ def test_descriptors_are_passed_on(run, manager, place):
     os.close(fds[0])
 
     def ours():
-        return [os.readlink(f"/proc/{started.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{started.pid}/fd")]
-    wait_until(lambda: file not in ours(), 5, "we keep none")
+        found = []
+        for fd in os.listdir(f"/proc/{started.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.readlink(f"/proc/{started.pid}/fd/{fd}"))
+        return found
+    wait_until(lambda: file not in ours(), 30, "we keep none")
 
 
 def test_a_barrier_comes_alone_and_is_waited_for(run, manager):

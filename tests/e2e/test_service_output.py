@@ -23,15 +23,15 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c[0].rsplit("/", 1)[1] + c[-1][:8].replace("/", ""))
 def test_the_same_output_and_exit_status(place, command):
-    plain = subprocess.run(command, env=lifesign.clean_environment(), capture_output=True, timeout=30, check=False)
+    plain = subprocess.run(command, env=lifesign.clean_environment(), capture_output=True, timeout=90, check=False)
     under = subprocess.run([lifesign.BIN, "run", "--dir", place.path, "--shim", lifesign.SHIM, "--listen", f"unix:{place.path}/l",
                             "--log-file", place.file("log"), "--", *command],
-                           env=lifesign.clean_environment(), capture_output=True, timeout=30, check=False)
+                           env=lifesign.clean_environment(), capture_output=True, timeout=90, check=False)
     assert (under.returncode, under.stdout, under.stderr) == (plain.returncode, plain.stdout, plain.stderr)
 
 
 def test_a_pipe_of_binary_data_passes_unchanged(place):
     data = bytes(range(256)) * 4096
     done = subprocess.run([lifesign.BIN, "run", "--dir", place.path, "--shim", lifesign.SHIM, "--listen", f"unix:{place.path}/l",
-                           "--", "/bin/cat"], input=data, env=lifesign.clean_environment(), capture_output=True, timeout=30, check=False)
+                           "--", "/bin/cat"], input=data, env=lifesign.clean_environment(), capture_output=True, timeout=90, check=False)
     assert done.stdout == data

@@ -1,4 +1,4 @@
-# ctest: timeout=300
+# ctest: timeout=500
 # SPDX-License-Identifier: Apache-2.0
 """Servers in python3 (threads, asyncio, gunicorn), node, java and ruby (threads, puma alone and in a cluster) under
 `lifesign run`, used, restarted gracefully where they can be, and ended."""

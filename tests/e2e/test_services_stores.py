@@ -1,4 +1,4 @@
-# ctest: timeout=240
+# ctest: timeout=400
 # SPDX-License-Identifier: Apache-2.0
 """memcached, nats-server and mariadbd under `lifesign run`, used, reloaded and ended."""
 import pytest
