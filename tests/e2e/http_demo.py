@@ -28,7 +28,7 @@ class Demo:
             self.say(scenario)
 
     def _line(self):
-        ready, _, _ = select.select([self.process.stdout], [], [], 20)
+        ready, _, _ = select.select([self.process.stdout], [], [], 60)
         assert ready, "serve_demo says nothing"
         return self.process.stdout.readline().decode().strip()
 
@@ -37,10 +37,10 @@ class Demo:
             self.process.stdin.write(line.encode() + b"\n")
             assert self._line() == "ok"
 
-    def ask(self, path, headers=None, method="GET", where=None, timeout=5):
+    def ask(self, path, headers=None, method="GET", where=None, timeout=20):
         return lifesign.ask(where or self.port, path, headers, method, timeout)
 
-    def connect(self, timeout=5):
+    def connect(self, timeout=20):
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 
     def is_well(self):
@@ -52,7 +52,7 @@ class Demo:
 
     def close(self):
         self.process.stdin.close()
-        status = self.process.wait(20)
+        status = self.process.wait(60)
         self.process.stdout.close()
         assert status == 0, self.errors()
         assert "Sanitizer" not in self.errors(), self.errors()
