@@ -105,6 +105,10 @@ def in_place_of_resolv_conf(place):
     return ["/usr/bin/unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh"]
 
 
+def refused(name, **keys):
+    return {"name": name, "url": f"tcp://127.0.0.1:{free_port()}", **keys}
+
+
 class Answers:
     """A server that says `answer` to each line it gets, while `answering`; else it accepts and is silent."""
 
@@ -144,3 +148,16 @@ class Answers:
 
     def __exit__(self, *_):
         self.close()
+
+
+def part_of(place, name):
+    """A part of the place, so that files of the same name do not meet."""
+    class Part:
+        path = place.directory(name)
+
+        def file(self, file, *rest):
+            return place.file(f"{name}/{file}", *rest)
+
+        def directory(self, directory, *rest, **options):
+            return place.directory(f"{name}/{directory}", *rest, **options)
+    return Part()

@@ -174,7 +174,7 @@ static void a_new_parent_is_seen_at_once(void **state)
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	kill(family->child, SIGKILL);
 	assert_int_equal(waitpid(family->child, NULL, 0), family->child);
-	family->child = family->grandchild; /* ours to wait for now */
+	family->child = family->grandchild; /* ours to wait for since then */
 	assert_int_equal(census_take(later), 0);
 	census_set_children(getpid(), 0);
 	census_spread(1);
