@@ -10,7 +10,7 @@ import time
 from depending import Answers, Depending, part_of, refused, write_config
 from kinds import Faulty, Server, silent
 from kinds_postgres import Postgres
-from lifesign import BIN, SUPPORT, accepts, call, free_port, holds_for, wait_until
+from lifesign import BIN, SUPPORT, accepts, call, free_port, wait_until
 
 
 def test_hard_gates_soft_degrades_info_reports(run, place):
