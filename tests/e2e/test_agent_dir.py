@@ -63,8 +63,8 @@ def test_the_worst_is_the_whole(agent):
     wait_until(lambda: agent.get("/readyz").status == 200, 10, agent.status)
     os.kill(two.pid, signal.SIGKILL)
     two.wait()
-    wait_until(lambda: agent.get("/services/b/livez").status == 503, 5, lambda: agent.status("b"))
-    page = wait_until(lambda: (p := agent.get("/livez")).status == 503 and p, 5, agent.status)
+    wait_until(lambda: agent.get("/services/b/livez").status == 503, 15, lambda: agent.status("b"))
+    page = wait_until(lambda: (p := agent.get("/livez")).status == 503 and p, 15, agent.status)
     assert "[-]exited failed: exited" in page.text and page.headers["Lifesign-Verdict"] == "dead"
     assert agent.get("/services/a/livez").status == 200 and agent.get("/services/a/readyz").status == 200
     assert [r["detail"] for r in agent.status()["live"]["reasons"]] == ["b"]
@@ -77,7 +77,7 @@ def test_a_service_that_is_started_anew_takes_its_name_over(agent):
     beats = agent.status("redis-server")["workers"]["started"]
     os.kill(one.pid, signal.SIGKILL)
     one.wait()
-    wait_until(lambda: agent.get("/services/redis-server/livez").status == 503, 5, agent.said)
+    wait_until(lambda: agent.get("/services/redis-server/livez").status == 503, 15, agent.said)
     two = agent.start(redis())
     status = agent.has("redis-server", two.pid)
     agent.is_ready("redis-server")
@@ -150,10 +150,10 @@ def test_the_agent_dies_and_nothing_is_forgotten(agent):
     for _ in range(5):
         old = agent.status("a")["agent"]["pid"]
         os.kill(old, signal.SIGKILL)
-        answer = wait_until(lambda: agent.try_get("/services/a/readyz"), 2, agent.said)
+        answer = wait_until(lambda: agent.try_get("/services/a/readyz"), 15, agent.said)
         assert answer.status == 200  # a new agent has heard of all before it answers
         wait_until(lambda old=old: (s := agent.try_get("/services/b/health/status", unix=True)) and s.status == 200
-                   and s.json()["agent"]["pid"] != old, 5, agent.said)
+                   and s.json()["agent"]["pid"] != old, 15, agent.said)
     agent.has("a", one.pid)
     agent.has("b", two.pid)
     assert agent.get("/services/a/startupz").status == 200
@@ -165,7 +165,7 @@ def test_the_supervisor_dies_and_the_next_one_finds_its_services(agent, place):
     agent.has("a", one.pid)
     agent.has("redis-server", two.pid)
     wait_until(lambda: os.path.exists(f"{agent.dir}/agent.services") and
-               len(open(f"{agent.dir}/agent.services", encoding="ascii").readlines()) == 2, 5, agent.said)
+               len(open(f"{agent.dir}/agent.services", encoding="ascii").readlines()) == 2, 15, agent.said)
     os.kill(agent.pid, signal.SIGKILL)
     agent.wait()
     following = Agent(place=place, directory=agent.dir)
@@ -193,15 +193,15 @@ def test_a_second_agent_in_the_same_directory_is_told_so(agent):
 
 
 def test_term_drains_first_and_services_run_on(place):
-    agent = Agent(place=place, options=["--drain", "3"])
+    agent = Agent(place=place, options=["--drain", "6"])
     try:
         one = agent.start(redis())
         agent.has("redis-server", one.pid)
         agent.is_ready("redis-server")
         agent.send(signal.SIGTERM)
-        page = wait_until(lambda: (p := agent.get("/services/redis-server/readyz")).status == 503 and p, 3, agent.said)
+        page = wait_until(lambda: (p := agent.get("/services/redis-server/readyz")).status == 503 and p, 10, agent.said)
         assert "[-]draining failed: draining" in page.text and agent.get("/livez").status == 200
-        assert agent.wait(10) == 0
+        assert agent.wait(20) == 0
         assert one.process.poll() is None
     finally:
         agent.close()
@@ -213,7 +213,7 @@ def test_another_user_joins_but_cannot_take_a_name(agent):
     agent.is_ready("orders")
     os.kill(one.pid, signal.SIGKILL)
     one.wait()
-    wait_until(lambda: agent.get("/services/orders/livez").status == 503, 5, agent.said)
+    wait_until(lambda: agent.get("/services/orders/livez").status == 503, 15, agent.said)
     stranger = agent.start(redis(), service="orders", user=65534)
     agent.has("orders-2", stranger.pid)
     assert agent.get("/services/orders/livez").status == 503
@@ -227,7 +227,8 @@ def test_a_directory_that_only_its_owner_may_enter_keeps_others_out(place):
         stranger = agent.start(["/bin/sleep", "1000"], user=65534)
         mine = agent.start(["/bin/sleep", "1000"], service="mine")
         agent.has("mine", mine.pid)
-        assert is_mapped(stranger.pid) and agent.names() == ["mine"]
+        wait_until(lambda: is_mapped(stranger.pid) and lifesign.comm(stranger.pid) == "sleep", 15, stranger.said)
+        holds_for(lambda: agent.names() == ["mine"], 0.5, agent.said)
     finally:
         agent.close()
 
