@@ -141,6 +141,8 @@ static bool ask_status(struct http *http, struct attempt *attempt, struct http_f
 			length -= strlen(ends[i]);
 			break;
 		}
+	while (length > 0 && path[length - 1] == '/') /* http://auth:8081/ */
+		length--;
 	instance_name(attempt_service(), own);
 	snprintf(status, sizeof status, "%.*s/health/status", (int)length, path);
 	return request(http, attempt, status) == 200 &&

@@ -52,3 +52,20 @@ def test_a_ring_recovers_and_everyone_names_the_root(place, run):
         wait_until(lambda: root(front) == root(users) == "store/db", 20, lambda: [answer(port)["ready"] for port in everyone])
         with socket.create_server(("127.0.0.1", db)):
             wait_until(lambda: all(is_ready(port) for port in everyone), 30, lambda: [answer(port)["ready"] for port in everyone])
+
+
+def test_the_url_may_name_any_page_of_the_other_one(place, run):
+    """As in the README: `url: "http://auth:8081/", follow: true`."""
+    db, auth, orders = (free_port() for _ in range(3))
+    service(place, run, "auth", ("db", "tcp", db))(auth)
+    pages = ["", "/", "/readyz", "/ready", "/health/ready", "/health/status", "/services/auth/readyz", "/services/auth/"]
+    lines = [f'  - {{name: page-{i}, url: "http://127.0.0.1:{auth}{page}", follow: true}}' for i, page in enumerate(pages)]
+    config = place.file("orders.yaml", CONFIG + "\n".join(lines) + "\n")
+    run(python_http(place).command, service="orders", listen=f"127.0.0.1:{orders}", options=["--config", config])
+
+    def seen():
+        status = answer(orders)
+        return [(d["status"], (d["root"] or "").partition(" via ")[0]) for d in status["dependencies"]] if status else []
+    wait_until(lambda: seen() == [("down", "auth/db")] * len(pages), 30, seen)
+    with socket.create_server(("127.0.0.1", db)):
+        wait_until(lambda: seen() == [("up", "")] * len(pages), 30, seen)
