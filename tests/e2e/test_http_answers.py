@@ -261,7 +261,7 @@ def test_requests_are_logged_on_demand(place):
     demo = Demo(place, "--log-requests")
     demo.ask("/livez")
     demo.ask("/%0aforged%22%1b", method="POST")
-    lines = lifesign.wait_until(lambda: (r := [json.loads(x) for x in demo.errors().splitlines()])[1:] and r, 5, demo.errors)
+    lines = lifesign.wait_until(lambda: (r := [json.loads(x) for x in demo.errors().splitlines()])[1:] and r, 30, demo.errors)
     assert [(x["event"], x["detail"]) for x in lines] == \
         [("request", "GET /livez 200"), ("request", 'POST /\\x0aforged\\"\\x1b 404')]
     demo.close()

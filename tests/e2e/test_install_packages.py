@@ -27,7 +27,7 @@ def check_prober(program, wrap=()):
     """It finds its kinds, and they their libraries: each says that nobody is there."""
     for url in ("tcp://", "redis://", "postgresql://x@", "http://", "mongodb://", "kafka://", "nats://", "mysql://x@", "grpc://", "memcached://"):
         done = subprocess.run([*wrap, program, "probe", "--timeout", "1", f"{url}127.0.0.1:{free_port()}"], capture_output=True, text=True, check=False,
-                              env=clean_environment(), timeout=30)
+                              env=clean_environment(), timeout=90)
         assert done.returncode == 2 and re.match("down (refused|connect_timeout|timeout)", done.stdout), (url, done)
 
 
@@ -78,7 +78,7 @@ def test_tarball_needs_no_libc(musl, run):
     process = started.status()["processes"][0]
     assert process["coverage"] == "shim" and process["exe"] == "server", process
     assert mapped(process["pid"]), started.said()
-    wait_until(lambda: [t for t in started.threads() if t["op"] == "poll"], 5, started.threads)
+    wait_until(lambda: [t for t in started.threads() if t["op"] == "poll"], 60, started.threads)
     assert started.stop() == 0, started.said()
     assert started.out() == "ended\n"
     check_prober(lifesign, packages.enter(root))
@@ -92,14 +92,14 @@ def test_tarball_asks_dependencies(musl, run):
     started = run(["/bin/server", str(free_port())], program=lifesign, shim=None, wrap=packages.enter(root), root=root,
                   options=["--config", "/opt/c.yaml"])
     started.wait_started()
-    wait_until(lambda: started.status()["dependencies"][0]["error"] == "refused", 15, started.said)
+    wait_until(lambda: started.status()["dependencies"][0]["error"] == "refused", 60, started.said)
 
 
 def test_tarball_leaves_the_users_preload_to_command(musl):
     """LD_PRELOAD fits COMMAND's libc: the bundled loader must not touch it, COMMAND must get it first."""
     root, lifesign = musl
     done = subprocess.run(["/usr/sbin/chroot", root, lifesign, "run", "--dir", "/tmp/d", "--", "/bin/busybox", "env"], text=True,
-                          capture_output=True, timeout=30, check=False, env={"LD_PRELOAD": "/lib/mine.so", "PATH": "/bin"})
+                          capture_output=True, timeout=90, check=False, env={"LD_PRELOAD": "/lib/mine.so", "PATH": "/bin"})
     assert done.returncode == 0, done.stderr
     words = dict(line.split("=", 1) for line in done.stdout.splitlines())
     assert words["LD_PRELOAD"].split(":")[0] == "/lib/mine.so" and words["LD_PRELOAD"].endswith("/lib/liblifesign.so")

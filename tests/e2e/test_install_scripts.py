@@ -49,7 +49,7 @@ def test_quickstart_shows_redis_and_its_threads_on_a_terminal(quickstart):
     one.tree()
     one.type(b"\x03")
     assert one.wait(30) == 0, one.said()
-    wait_until(lambda: not one.left(), 10, one.left)
+    wait_until(lambda: not one.left(), 60, one.left)
 
 
 def test_quickstart_ends_with_the_commands_status(quickstart):

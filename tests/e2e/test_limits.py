@@ -22,7 +22,7 @@ class Server:
         self.run.wait_ready()
 
     def ask(self, words, wait=True):
-        connection = socket.create_connection(("127.0.0.1", self.port), 10)
+        connection = socket.create_connection(("127.0.0.1", self.port), 60)
         connection.sendall(words.encode())
         if wait:
             assert connection.recv(10) == b"done"
@@ -32,7 +32,7 @@ class Server:
     def reason(self, code):
         return next((r for r in self.run.status()["ready"]["reasons"] if r["code"] == code), None)
 
-    def wait_not_ready(self, code, seconds=20):
+    def wait_not_ready(self, code, seconds=60):
         wait_until(lambda: self.run.get("/readyz").status == 503 and self.reason(code), seconds, lambda: str(self.run.status()["ready"]))
         assert self.run.get("/livez").status == 200
         return self.reason(code)["detail"]
@@ -52,7 +52,7 @@ def server(request):
 
 def test_a_full_accept_queue_is_not_ready_until_somebody_takes_from_it(server):
     it = server()
-    it.ask("pause 6", wait=False)
+    it.ask("pause 10", wait=False)
     waiting = []
     for _ in range(9):
         connection = socket.socket()
@@ -62,7 +62,7 @@ def test_a_full_accept_queue_is_not_ready_until_somebody_takes_from_it(server):
     assert "has room for 8" in it.wait_not_ready("queue_full")
     for connection in waiting:
         connection.close()
-    it.run.wait_ready(30)
+    it.run.wait_ready(60)
     assert it.reason("queue_full") is None
 
 

@@ -26,15 +26,16 @@ def termination_log():
         os.unlink(NOTE)
 
 
-def picture(started):
+def picture(started, last=""):
+    """Its lines, once there is one with `last` in it."""
     lines = [line for line in started.err().splitlines() if line.startswith("lifesign:   ") or "all that is seen" in line]
-    return [line.split(": ", 1)[1] for line in lines]
+    return [line.split(": ", 1)[1] for line in lines if any(last in line for line in lines)]
 
 
 def test_a_deadlock_in_lines(run):
     started = run([WAITS, "abba"])
-    wait_until(is_dead(started), 10, started.said)
-    lines = wait_until(lambda: picture(started), 5, started.said)
+    wait_until(is_dead(started), 60, started.said)
+    lines = wait_until(lambda: picture(started, "(at home)"), 60, started.said)
     status = started.status()
     chain = next(r for r in status["live"]["reasons"] if r["code"] == "deadlock")
     assert "is found dead (deadlock)" in lines[0]
@@ -43,14 +44,14 @@ def test_a_deadlock_in_lines(run):
         assert any(f"({thread})" in line and "pthread_mutex_lock for" in line and "held by" in line for line in lines), lines
     assert any(f"({started.main()})" in line and "(at home)" in line for line in lines), lines
     os.kill(started.agent(), 9)
-    wait_until(is_dead(started), 10, started.said)
+    wait_until(is_dead(started), 60, started.said)
     holds_for(lambda: started.err().count("this is all that is seen of it") == 1, 1, started.said)  # the next agent does not repeat it
 
 
 def test_a_deadlock_in_json(run):
     started = run([WAITS, "abba"], options=["--log-format", "json"])
-    wait_until(is_dead(started), 10, started.said)
-    lines = [json.loads(line) for line in wait_until(lambda: '"picture"' in started.err() and started.err(), 5, started.said).splitlines()]
+    wait_until(is_dead(started), 60, started.said)
+    lines = [json.loads(line) for line in wait_until(lambda: '"picture"' in started.err() and started.err(), 60, started.said).splitlines()]
     line, = [one for one in lines if one["event"] == "picture"]
     assert (line["level"], line["probe"], line["reason"]) == ("warn", "live", "deadlock") and "waits for mutex" in line["detail"]
     threads = line["picture"]["threads"]
@@ -65,9 +66,9 @@ def test_a_blocked_loop_with_what_waits_for_it(run, place):
     with termination_log():
         service, started = asleep.start(run, place, ["--config", limits])
         asleep.sleep_until(service, is_dead(started))
-        lines = wait_until(lambda: picture(started), 5, started.said)
+        lines = wait_until(lambda: picture(started, "loop, ") and picture(started, "listener "), 60, started.said)
         with open(NOTE, encoding="ascii") as f:
-            mine = wait_until(lambda: [n for n in f if f"({started.main()})" in n], 5)  # others on this machine may be dying, too
+            mine = wait_until(lambda: [n for n in f if f"({started.main()})" in n], 60)  # others on this machine may be dying, too
     assert "is found dead (loop_blocked)" in lines[0]
     assert any(f"listener 127.0.0.1:{service.port} of process {started.main()}: " in line for line in lines), lines
     assert any("bytes that nobody reads" in line for line in lines) or any(": 1 connections wait" in line for line in lines), lines
@@ -77,5 +78,5 @@ def test_a_blocked_loop_with_what_waits_for_it(run, place):
 
 def test_observing_it_is_told_too(run):
     started = run([WAITS, "abba"], options=["--observe"])
-    lines = wait_until(lambda: picture(started), 10, started.said)
+    lines = wait_until(lambda: picture(started), 60, started.said)
     assert "is found dead (deadlock)" in lines[0] and started.get("/livez").status == 200

@@ -23,7 +23,7 @@ def both(place, command, stdin=None, env=None, **rest):
     """(plain, under lifesign): CompletedProcess each, lifesign's own lines taken out of stderr."""
     done = []
     for before in ([], words(place)):
-        one = subprocess.run(before + list(command), input=stdin, capture_output=True, timeout=30, check=False,
+        one = subprocess.run(before + list(command), input=stdin, capture_output=True, timeout=90, check=False,
                              env=clean_environment(env), stdin=None if stdin is not None else subprocess.DEVNULL, **rest)
         one.stderr = b"".join(line for line in one.stderr.splitlines(True) if not line.startswith(b"lifesign: "))
         done.append(one)
@@ -46,7 +46,7 @@ def test_a_signal_is_128_and_its_number(place, number):
 
 @pytest.mark.parametrize("command, status", [("no-such-program-at-all", 127), ("./missing/deep", 127), ("/etc/passwd", 126), ("/", 126)])
 def test_what_cannot_be_executed_leaves_nothing(place, command, status):
-    done = subprocess.run(words(place) + [command], capture_output=True, text=True, timeout=10, check=False,
+    done = subprocess.run(words(place) + [command], capture_output=True, text=True, timeout=90, check=False,
                           env=clean_environment({lifesign.MARK: "mark-" + place.path}))
     assert done.returncode == status
     lines = done.stderr.splitlines()
@@ -57,13 +57,13 @@ def test_what_cannot_be_executed_leaves_nothing(place, command, status):
 
 def test_a_missing_interpreter_is_127(place):
     script = place.file("script", "#!/no/such/interpreter\n", mode=0o755)
-    done = subprocess.run(words(place) + [script], capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run(words(place) + [script], capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 127 and "interpreter" in done.stderr
 
 
 def test_a_script_without_interpreter_line_runs_as_by_a_shell(place):
     script = place.file("script", "echo it ran; exit 5\n", mode=0o755)
-    done = subprocess.run(words(place) + [script], capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run(words(place) + [script], capture_output=True, text=True, timeout=90, check=False)
     assert (done.returncode, done.stdout) == (5, "it ran\n")
 
 
@@ -90,15 +90,15 @@ def test_nobody_of_ours_holds_the_output_open(run, place):
                 return os.read(reader, 100) == b""
             except BlockingIOError:
                 return False
-        wait_until(is_at_end, 10, "the pipe ends")
+        wait_until(is_at_end, 30, "the pipe ends")
         with pytest.raises(BrokenPipeError):
-            wait_until(lambda: os.write(writer, b"x") == 0, 10, "the writer is told")
+            wait_until(lambda: os.write(writer, b"x") == 0, 30, "the writer is told")
         assert process.poll() is None
     finally:
         os.close(reader)
         os.close(writer)
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 def test_the_environment_is_commands_own(place):
@@ -143,7 +143,7 @@ def test_closed_standard_descriptors_stay_closed(place):
     results = []
     for before in ([], words(place)):
         out = place.file("out")
-        subprocess.run(["sh", "-c", 'exec "$@" <&- >&-', "sh", *before, PYTHON, "-c", script], check=True, timeout=20,
+        subprocess.run(["sh", "-c", 'exec "$@" <&- >&-', "sh", *before, PYTHON, "-c", script], check=True, timeout=90,
                        stderr=subprocess.DEVNULL, env=clean_environment({"OUT": out}))
         with open(out, encoding="ascii") as f:
             results.append(f.read())
@@ -180,7 +180,7 @@ def test_command_leads_a_process_group_of_its_own(place):
 def test_it_ends_at_once_with_command_and_leaves_nothing(run):
     started = run(["sh", "-c", "sleep 0.5; exit 7"], up=False)
     assert started.wait() == 7
-    wait_until(lambda: not started.left(), 5, "nothing is left")
+    wait_until(lambda: not started.left(), 30, "nothing is left")
     assert os.listdir(started.dir) == []
 
 

@@ -24,15 +24,15 @@ def test_work_progress_and_queue_are_seen(program):
 
         def worker():
             return next((s for s in host.slots(process.pid) if s.tid != process.pid), None)
-        idle = wait_until(lambda: worker() and worker().op == "pthread_cond_wait" and worker(), 5, host.slots)
+        idle = wait_until(lambda: worker() and worker().op == "pthread_cond_wait" and worker(), 30, host.slots)
         process.stdin.write(b"50000000\n")
         process.stdin.flush()
-        busy = wait_until(lambda: worker().op == "lifesign_shim_work_begin" and worker(), 5, host.slots)
-        wait_until(lambda: worker().entries > busy.entries + 10, 5, "beats while it computes")
+        busy = wait_until(lambda: worker().op == "lifesign_shim_work_begin" and worker(), 30, host.slots)
+        wait_until(lambda: worker().entries > busy.entries + 10, 30, "beats while it computes")
         assert busy.entries > idle.entries
         process.stdin.write(b"7\n8\n")
         process.stdin.flush()
-        wait_until(lambda: host.processes(process.pid)[0].queue_depth >= 1, 5, "two jobs wait")
+        wait_until(lambda: host.processes(process.pid)[0].queue_depth >= 1, 30, "two jobs wait")
         assert host.processes(process.pid)[0].flags & QUEUE_DEPTH_KNOWN
     finally:
         host.close()

@@ -166,7 +166,7 @@ def test_a_privileged_program_has_no_shim_and_makes_no_noise(host, place, kind):
         subprocess.run(["setcap", "cap_net_raw+ep", program], check=True)
     process = host.start(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "-c", "read x; echo $x; exit 5"],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    wait_until(lambda: os.readlink(f"/proc/{process.pid}/exe") == program, 5, "its exec")
+    wait_until(lambda: os.readlink(f"/proc/{process.pid}/exe") == program, 30, "its exec")
     with open(f"/proc/{process.pid}/maps", encoding="ascii") as maps:
         assert "liblifesign" not in maps.read()
     assert process.communicate(b"said\n", timeout=10)[0] == b"said\n" and process.returncode == 5
@@ -185,7 +185,7 @@ def test_a_writer_killed_at_any_moment_leaves_words_that_mean_something():
         total = 0
         for _ in range(15):
             process = host.start(["/usr/bin/python3", "-S", "-E", "-c", BUSY])
-            wait_until(lambda: len(host.slots(process.pid)) == 7, 10, host.slots)  # pylint: disable=cell-var-from-loop
+            wait_until(lambda: len(host.slots(process.pid)) == 7, 30, host.slots)  # pylint: disable=cell-var-from-loop
             assert is_mapped(process.pid)
             time.sleep(random_.random() / 50)  # any moment is as good as another
             process.kill()
@@ -209,7 +209,7 @@ def test_two_containers_with_equal_pids_are_two(host):
 
     def inner():
         return [s for s in host.slots() if s.op == "read" and s.tid == 1]
-    wait_until(lambda: len(inner()) == 2, 10, host.slots)
+    wait_until(lambda: len(inner()) == 2, 30, host.slots)
     assert len({s.pid for s in inner()}) == 2 and len({s.process for s in inner()}) == 2
     for slot in inner():
         assert is_mapped(slot.pid)
@@ -245,7 +245,7 @@ def test_a_pid_that_is_used_again_and_again_is_one_process_at_a_time(run):
     """Under a supervisor in the same namespace: what the dead left is freed, and the living one has one slot."""
     started = run(["/usr/bin/python3", "-S", "-E", "-c", SAME_PID], wrap=["unshare", "-pf", "--kill-child", "--mount-proc"], listen=None,
                   options=["--slots", "4096"], up=False)
-    wait_until(lambda: "reused" in started.out() and started.out().endswith("\n"), 20, started.said)
+    wait_until(lambda: "reused" in started.out() and started.out().endswith("\n"), 30, started.said)
     started.wait_up()
     number = int(re.search(r"reused (\d+)", started.out()).group(1))
 

@@ -119,7 +119,7 @@ def test_coroutines_on_stacks_of_their_own(host, build):
     assert host.slot(process.pid).op is None
     process.stdin.write(b"\n")
     process.stdin.flush()
-    slot = wait_until(lambda: host.slot(process.pid).op == "read" and host.slot(process.pid), 5, host.slots)
+    slot = wait_until(lambda: host.slot(process.pid).op == "read" and host.slot(process.pid), 30, host.slots)
     assert slot.nested == 0
 
 
@@ -199,10 +199,10 @@ def test_conditions_of_before_glibc_2_3_2_and_of_today_in_one_process(host, buil
 
     def waits():
         return next((s for s in host.slots(process.pid) if s.tid != process.pid and s.op == "pthread_cond_wait"), None)
-    old = wait_until(waits, 5, host.slots)
+    old = wait_until(waits, 30, host.slots)
     process.stdin.write(b"x")
     process.stdin.flush()
-    wait_until(lambda: waits() and waits().object != old.object and waits().extra == old.extra, 5, host.slots)
+    wait_until(lambda: waits() and waits().object != old.object and waits().extra == old.extra, 30, host.slots)
     process.stdin.write(b"x")
     process.stdin.flush()
     assert process.stdout.readline() == b"done\n" and process.wait(10) == 0

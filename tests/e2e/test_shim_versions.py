@@ -77,14 +77,14 @@ def test_a_header_that_has_grown_is_no_hindrance():
 def test_the_agent_shows_the_threads_of_another_shim(run, recording, version):
     command = ["/usr/bin/env", "-u", "LD_PRELOAD", "/usr/bin/python3", "-u", REPLAY, recording, version]
     started = run(command, options=["--slots", "256"])
-    wait_until(lambda: "ready" in started.out(), 10, started.said)
+    wait_until(lambda: "ready" in started.out(), 30, started.said)
     expected = {int(tid): None if call == "null" else call for tid, call in
                 (line.split() for line in started.out().splitlines() if line != "ready")}
     assert len(expected) >= 16
 
     def shown():
         return {t["tid"]: t["op"] for t in started.threads() if t["tid"] in expected}
-    wait_until(lambda: shown() == expected, 10, lambda: (expected, shown(), started.status()["processes"]))
+    wait_until(lambda: shown() == expected, 30, lambda: (expected, shown(), started.status()["processes"]))
     assert started.status()["processes"][0]["coverage"] == "shim"
     assert started.get("/livez").status == 200
     beats = [t["beats"] for t in started.threads() if t["tid"] in expected]

@@ -44,7 +44,7 @@ def test_every_wait_is_seen(place, program):
         def all_wait():
             slots.update({s.tid: s for s in host.slots(process.pid)})
             return all(is_right(slots.get(tid), call) for tid, call in animals.items())
-        wait_until(all_wait, 20, lambda: {call: slots.get(tid) for tid, call in animals.items() if not is_right(slots.get(tid), call)})
+        wait_until(all_wait, 30, lambda: {call: slots.get(tid) for tid, call in animals.items() if not is_right(slots.get(tid), call)})
         for tid, call in animals.items():
             slot = slots[tid]
             assert slot.start_routine and slot.stack_top > slot.frame and slot.caller and slot.entries > slot.base, call
