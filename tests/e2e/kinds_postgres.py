@@ -33,7 +33,7 @@ def _make_cluster(path):
     if user_of("postgres"):
         shutil.chown(path, "postgres", "postgres")
     tool(*_as_postgres(), f"{_postgres_programs()}/initdb", "-D", path, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8",
-         "--locale=C", seconds=60)
+         "--locale=C", seconds=180)
     tool(*_as_postgres(), f"{_postgres_programs()}/postgres", "--single", "-D", path, "postgres", stdin=ROLES)
     with open(f"{path}/pg_hba.conf", "w", encoding="ascii") as f:
         f.write(HBA)
@@ -69,7 +69,7 @@ class Postgres(Server):
 
     def psql(self, sql):
         return subprocess.run([f"{_postgres_programs()}/psql", "-h", self.sockets, "-p", str(self.port), "-U", "postgres", "-d",
-                               "postgres", "-Atc", sql], env=clean_environment(), cwd="/", capture_output=True, text=True, timeout=30,
+                               "postgres", "-Atc", sql], env=clean_environment(), cwd="/", capture_output=True, text=True, timeout=90,
                               check=False)
 
     def say(self, sql):

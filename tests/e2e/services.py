@@ -110,14 +110,14 @@ def postgres(place, options=()):
     who = ["/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
     user = "postgres" if who else pwd.getpwuid(os.getuid()).pw_name
     subprocess.run([*who, f"{programs}/initdb", "-D", data, "-A", "trust", "-U", user, "--no-sync", "-E", "UTF8", "--locale=C"],
-                   env=clean_environment(), cwd="/", check=True, capture_output=True, timeout=60)
+                   env=clean_environment(), cwd="/", check=True, capture_output=True, timeout=180)
     sockets = place.directory("pgsock", owner="postgres")
     command = [*who, f"{programs}/postgres", "-D", data, "-p", str(port), "-k", sockets, "-c", "listen_addresses=127.0.0.1",
                "-c", "fsync=off", *options]
 
     def say(sql):
         return subprocess.run([f"{programs}/psql", "-h", "127.0.0.1", "-p", str(port), "-U", user, "-d", "postgres", "-Atc", sql],
-                              env=clean_environment(), cwd="/", capture_output=True, text=True, timeout=30, check=False)
+                              env=clean_environment(), cwd="/", capture_output=True, text=True, timeout=90, check=False)
 
     def ping():
         return accepts(port) and say("select 1").stdout == "1\n"

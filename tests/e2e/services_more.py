@@ -258,7 +258,7 @@ def nats(place):
 def _make_database(path):
     os.mkdir(path)
     tool("/usr/bin/mariadb-install-db", "--no-defaults", f"--datadir={path}", "--skip-test-db", "--skip-name-resolve",
-         "--auth-root-authentication-method=normal", "--innodb-log-file-size=8M", seconds=60)
+         "--auth-root-authentication-method=normal", "--innodb-log-file-size=8M", seconds=180)
 
 
 def mariadb(place):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong is said in one line that starts `lifesign:`, with the contract's exit status, before anything starts."""
+import contextlib
 import os
 import shutil
 import socket
@@ -52,7 +53,11 @@ def test_the_default_port_taken_is_a_warning(place):
             return socket.create_server(("127.0.0.1", 8081))
         except OSError:
             return None  # somebody's, for how long nobody knows
-    with wait_until(take, 60, "somebody has it all the time"):
+    try:
+        taken = wait_until(take, 30)
+    except AssertionError:
+        taken = contextlib.nullcontext()  # who has it for so long has it now
+    with taken:
         done = start(place, "--service", "svc")
     lines = done.stderr.splitlines()
     assert done.returncode == 0 and done.started
