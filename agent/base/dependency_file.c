@@ -223,7 +223,7 @@ static void check_needs(struct walk *walk, const struct dependency *of)
 	char reason[160];
 
 	for (unsigned i = 0; i < of->need_count; i++) {
-		if (dependency_set_find(walk->set, of->needs[i]) >= 0)
+		if (dependency_set_find(walk->set, of->needs[i]) >= 0 || !strcmp(of->needs[i], DEPENDENCY_LOOKUP))
 			continue;
 		(void)snprintf(reason, sizeof(reason), "there is no dependency '%s'", of->needs[i]);
 		complain(walk, of->line, of, "needs", reason);

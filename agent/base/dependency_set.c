@@ -15,6 +15,14 @@ int dependency_set_find(const struct dependency_set *set, const char *name)
 	return -1;
 }
 
+bool dependency_set_needs_lookup(const struct dependency_set *set, const struct dependency *of)
+{
+	for (unsigned i = 0; i < of->need_count; i++)
+		if (!strcmp(of->needs[i], DEPENDENCY_LOOKUP))
+			return dependency_set_find(set, DEPENDENCY_LOOKUP) < 0;
+	return false;
+}
+
 int dependency_set_group(const struct dependency_set *set, const char *name)
 {
 	for (unsigned i = 0; *name && i < set->group_count; i++)

@@ -49,6 +49,10 @@ int dependency_set_find(const struct dependency_set *set, const char *name);
 /* Do its `needs` lead back to itself, through any number of hops? */
 bool dependency_set_is_circle(const struct dependency_set *set, const struct dependency *of);
 
+/* `needs: dns` where no dependency has that name: what it needs is the lookup of its own host. */
+#define DEPENDENCY_LOOKUP "dns"
+bool dependency_set_needs_lookup(const struct dependency_set *set, const struct dependency *of);
+
 /* Index of the group, or -1. */
 int dependency_set_group(const struct dependency_set *set, const char *name);
 

@@ -27,9 +27,12 @@ static void put_down(struct dependency_state *state)
 
 static bool needs_down(const struct dependency_set *set, const struct dependency_state *states, const struct dependency *of)
 {
-	for (unsigned i = 0; i < of->need_count; i++)
-		if (states[dependency_set_find(set, of->needs[i])].status == PROBE_DOWN) /* it exists: the file was checked */
+	for (unsigned i = 0; i < of->need_count; i++) {
+		int need = dependency_set_find(set, of->needs[i]); /* -1: DEPENDENCY_LOOKUP */
+
+		if (need >= 0 && states[need].status == PROBE_DOWN)
 			return true;
+	}
 	return false;
 }
 

@@ -241,6 +241,11 @@ bool dependencies_backlog(const struct dependencies *dependencies, int64_t *out,
 
 /* ---- the snapshot */
 
+static bool is_lookup(enum probe_error error)
+{
+	return error == PROBE_DNS_TIMEOUT || error == PROBE_DNS_NXDOMAIN;
+}
+
 static void fill_one(const struct dependencies *dependencies, unsigned index, struct snapshot_dependency *out)
 {
 	const struct dependency_standing *standing = &dependencies->standing[index];
@@ -264,6 +269,8 @@ static void fill_one(const struct dependencies *dependencies, unsigned index, st
 	out->successes = state->successes;
 	if (standing->root >= 0)
 		memcpy(out->root, dependencies->set->list[standing->root].name, sizeof(out->root));
+	else if (is_lookup(standing->error) && dependency_set_needs_lookup(dependencies->set, of))
+		(void)snprintf(out->root, sizeof(out->root), DEPENDENCY_LOOKUP); /* fits */
 	else if (standing->status == PROBE_DOWN || standing->status == PROBE_DEGRADED)
 		memcpy(out->root, newest->root, sizeof(out->root));
 	dependency_show_url(of, out->url, sizeof(out->url));

@@ -123,6 +123,18 @@ def test_checks_by_name_can_be_asked_for_and_excluded(run, place):
     assert service.run.get("/livez/db").status == 404
 
 
+def test_who_needs_dns_names_it_where_its_host_is_not_found(run, place):
+    """The contract's example: `needs: dns`, and no dependency has that name."""
+    lost = {"name": "lost", "kind": "tcp", "url": "tcp://nowhere.invalid:1", "needs": "dns"}
+    service = Depending(run, place, [lost, refused("found", needs="dns"), {**lost, "name": "other", "needs": "found"}])
+    service.until("found", "down", "refused")
+    assert service.until("lost", "down")["root"] == "dns" and service.of("lost")["error"].startswith("dns_")
+    assert service.of("found")["root"] is None
+    assert service.until("other", "down")["root"] == "found"
+    roots = {r["dependency"]: r["root"] for r in service.status()["ready"]["reasons"]}
+    assert roots == {"lost": "dns", "found": None, "other": "found"}
+
+
 def test_all_checks_can_be_excluded_at_once(run, place):
     names = [f"db-{i}" for i in range(100)]
     service = Depending(run, place, [refused(name, **{"class": "hard"}) for name in names])

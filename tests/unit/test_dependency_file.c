@@ -45,10 +45,9 @@ static void the_contracts_example_is_taken(void **state)
 		"  - {name: db, kind: postgres, url: \"postgresql://app@db/orders\", passwordFile: /etc/hostname, class: hard, role: primary}\n"
 		"  - {name: cache, kind: redis, url: \"redis://cache:6379/0\", latencySeconds: 0.2}\n"
 		"  - {name: jobs, kind: redis, url: \"redis://cache:6379/0\", command: \"LLEN jobs\", max: 1000, work: true}\n"
-		"  - {name: dns, kind: dns, url: \"dns://127.0.0.1\", query: db.example}\n"
 		"  - {name: events, kind: kafka, url: \"kafka:9092\", topic: healthcheck, produce: true, needs: dns}\n"
 		"  - {name: auth, kind: http, url: \"http://auth:8081/readyz\", follow: true}\n"));
-	assert_int_equal(set->count, 6);
+	assert_int_equal(set->count, 5);
 	assert_int_equal(set->list[0].class, DEPENDENCY_HARD);
 	assert_int_equal(set->list[0].role, ROLE_PRIMARY);
 	assert_string_equal(set->list[0].at.user, "app");
@@ -57,10 +56,11 @@ static void the_contracts_example_is_taken(void **state)
 	assert_true(set->list[1].latency_seconds == 0.2);
 	assert_string_equal(set->list[2].ask, "LLEN jobs");
 	assert_true(set->list[2].has_max && set->list[2].max == 1000 && set->list[2].work && !set->list[2].has_min);
-	assert_string_equal(set->list[4].at.host, "kafka");
-	assert_int_equal(set->list[4].at.port, 9092);
-	assert_string_equal(set->list[4].needs[0], "dns");
-	assert_true(set->list[5].follow && set->list[5].tls_verify);
+	assert_string_equal(set->list[3].at.host, "kafka");
+	assert_int_equal(set->list[3].at.port, 9092);
+	assert_string_equal(set->list[3].needs[0], "dns");
+	assert_true(dependency_set_needs_lookup(set, &set->list[3]) && !dependency_set_needs_lookup(set, &set->list[4]));
+	assert_true(set->list[4].follow && set->list[4].tls_verify);
 }
 
 static void urls(void **state)
