@@ -55,7 +55,7 @@ def test_an_exception_through_call_once_leaves_the_call(host, build, compiler):
     slot = host.shows(process.pid, "read")
     assert slot.inside is None and slot.nested == 0, "the once that was thrown through still stands in the slot"
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 CPP = """
@@ -101,7 +101,7 @@ def test_the_waits_of_cplusplus_are_seen(host, build):
     for line in iter(process.stdout.readline, b"ready\n"):
         tid, op = line.split()
         expected[int(tid)] = op.decode()
-    wait_until(lambda: all(host.slot(tid) and host.slot(tid).op == op for tid, op in expected.items()), 10,
+    wait_until(lambda: all(host.slot(tid) and host.slot(tid).op == op for tid, op in expected.items()), 30,
                lambda: [(op, host.slot(tid)) for tid, op in expected.items()])
 
 
@@ -259,7 +259,7 @@ def test_redis_under_load_with_its_own_allocator(host, place):
     process = host.start(["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--io-threads", "2", "--dir", place.path],
                          stdout=subprocess.DEVNULL)
     wait_until(lambda: subprocess.run(["redis-cli", "-s", path, "ping"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                      check=False).stdout == b"PONG\n", 10, "redis answers")
+                                      check=False).stdout == b"PONG\n", 30, "redis answers")
     assert is_mapped(process.pid)
     before = host.slot(process.pid).entries
     out = subprocess.run(["redis-benchmark", "-s", path, "-n", "20000", "-c", "20", "-q", "-t", "set,get"], stdout=subprocess.PIPE, check=True).stdout
@@ -267,6 +267,6 @@ def test_redis_under_load_with_its_own_allocator(host, place):
     for _ in range(3):
         assert subprocess.run(["redis-cli", "-s", path, "bgsave"], stdout=subprocess.PIPE, check=True).stdout
         wait_until(lambda: b"rdb_bgsave_in_progress:0" in subprocess.run(["redis-cli", "-s", path, "info", "persistence"],
-                                                                         stdout=subprocess.PIPE, check=True).stdout, 10, "saved")
+                                                                         stdout=subprocess.PIPE, check=True).stdout, 60, "saved")
     host.shows(process.pid, "epoll_wait")
     assert host.header.threads_refused == 0

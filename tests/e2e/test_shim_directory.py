@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-# ctest: timeout=120
+# ctest: timeout=240
 """LIFESIGN_DIR without LIFESIGN_SEGMENT: the shim asks DIR/join for its segment, creates nothing, and stands aside when it is odd."""
+import contextlib
 import os
 import subprocess
 import time
 
 import pytest
 
-from lifesign import clean_environment, wait_until
+from lifesign import children, clean_environment, wait_until
 from shim_host import SHIM, Host, is_mapped
 
 NOBODY = 65534
@@ -17,9 +18,21 @@ LONGEST = 107 - len("/join")  # of a socket's path
 def run(env, **options):
     """(exit status, what it said, the shim was mapped) of a shell that looks at itself."""
     process = subprocess.run(["/bin/sh", "-c", "grep -c liblifesign /proc/$$/maps; exit 7"], env=env, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False, **options)
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=90, check=False, **options)
     count, _, said = process.stdout.decode().partition("\n")
     return process.returncode, said, count.isdigit() and int(count) > 0
+
+
+def start(served, command, has_joined, **options):
+    """Begun again when a shim was not answered within its 20 ms, as on a machine that stood still."""
+    for _ in range(5):
+        process = served.start(command, **options)
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: has_joined(process), 5)  # pylint: disable=cell-var-from-loop
+            return process
+        process.kill()
+        process.wait()
+    raise AssertionError(f"{command} never joined: {served.processes()}")
 
 
 @pytest.fixture
@@ -31,34 +44,32 @@ def served(place):
 
 def test_a_bare_preload_joins_and_creates_no_file(served):
     before = os.listdir(served.directory)
-    process = served.start(["sleep", "1000"])
-    wait_until(lambda: served.processes(process.pid), what="sleep to join")
-    assert is_mapped(process.pid) and served.grants == 1
+    process = start(served, ["sleep", "1000"], lambda sleep: served.processes(sleep.pid))
+    assert is_mapped(process.pid) and served.grants >= 1
     assert os.listdir(served.directory) == before == ["join"]
     assert sorted(os.listdir(f"/proc/{process.pid}/fd")) == ["0", "1", "2"]
 
 
 def test_a_program_that_it_starts_asks_for_itself(served):
-    process = served.start(["/usr/bin/python3", "-c", "import subprocess; subprocess.run(['sleep', '1000'])"])
-    wait_until(lambda: served.grants == 2, what="both to join")
-    with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as f:
-        child = int(f.read().split()[0])
-    wait_until(lambda: served.processes(child), what="sleep to join")
-    assert is_mapped(child) and served.processes(process.pid)
+    def both(python):
+        found = children(python.pid)
+        return found and served.processes(found[0]) and served.processes(python.pid)
+    process = start(served, ["/usr/bin/python3", "-c", "import subprocess; subprocess.run(['sleep', '60'])"], both)
+    child, = children(process.pid)
+    assert is_mapped(child)
     os.kill(child, 15)
 
 
 def test_another_user_joins_as_far_as_the_socket_lets_it(served):
-    process = served.start(["sleep", "1000"], user=NOBODY)
-    wait_until(lambda: served.processes(process.pid), what="nobody's sleep to join")
+    process = start(served, ["sleep", "1000"], lambda sleep: served.processes(sleep.pid), user=NOBODY)
     assert is_mapped(process.pid)
 
 
 def test_another_network_namespace_is_no_hindrance(served):
-    process = served.start(["unshare", "-n", "sleep", "1000"])
-    wait_until(lambda: served.grants == 2, what="unshare and then sleep to join")
-    wait_until(lambda: os.readlink(f"/proc/{process.pid}/exe").endswith("sleep"), what="sleep")
-    assert is_mapped(process.pid) and served.processes(process.pid)
+    def both(sleep):
+        return os.readlink(f"/proc/{sleep.pid}/exe").endswith("sleep") and len(served.processes(sleep.pid)) == 2
+    process = start(served, ["unshare", "-n", "sleep", "1000"], both)
+    assert is_mapped(process.pid)
     assert os.readlink(f"/proc/{process.pid}/ns/net") != os.readlink("/proc/self/ns/net")
 
 

@@ -98,7 +98,7 @@ def test_after_chroot_and_setuid_a_forked_child_is_seen(host, program):
         assert host.processes(slot.pid)[0].parent == process.pid
     finally:
         os.kill(tids["child"], signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 # ---- T12: cancellation
@@ -150,7 +150,7 @@ def test_without_tmpfs_or_proc_it_joins(change):
         host.shows(process.pid, "read")
         assert is_mapped(process.pid)
         process.stdin.close()
-        assert process.wait(10) == 5
+        assert process.wait(60) == 5
     finally:
         host.close()
 
@@ -215,7 +215,7 @@ def test_two_containers_with_equal_pids_are_two(host):
         assert is_mapped(slot.pid)
     for process in found:
         process.stdin.close()
-        assert process.wait(10) == 5
+        assert process.wait(60) == 5
 
 
 SAME_PID = """import os, select, time

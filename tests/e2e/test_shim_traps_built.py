@@ -205,7 +205,7 @@ def test_conditions_of_before_glibc_2_3_2_and_of_today_in_one_process(host, buil
     wait_until(lambda: waits() and waits().object != old.object and waits().extra == old.extra, 30, host.slots)
     process.stdin.write(b"x")
     process.stdin.flush()
-    assert process.stdout.readline() == b"done\n" and process.wait(10) == 0
+    assert process.stdout.readline() == b"done\n" and process.wait(60) == 0
 
 
 # ---- the shim built in other ways (T08)
