@@ -15,13 +15,13 @@ LINES = [b"hello\n", b"Two Words\n", b"\n", b"x" * 3000 + b"\n"]
 def line_load(port, clients=4):
     """load(n): that many lines on `clients` connections that are open at the same time."""
     def load(requests=400):
-        links = [socket.create_connection((LOCAL, port), 5) for _ in range(clients)]
+        links = [socket.create_connection((LOCAL, port), 20) for _ in range(clients)]
         good = 0
         for _ in range(requests // clients):
             for link in links:
                 link.sendall(b"abc\n")
             for link in links:
-                link.settimeout(10)
+                link.settimeout(60)
                 good += exchange(link, b"") == b"ABC\n"
         for link in links:
             link.close()
@@ -47,7 +47,7 @@ def python_asyncio(_place):
 
 def java(_place):
     port = free_port()
-    classes = once("java", lambda path: tool("javac", "-d", path, f"{PROGRAMS}/Server.java", seconds=60))
+    classes = once("java", lambda path: tool("javac", "-d", path, f"{PROGRAMS}/Server.java", seconds=180))
     command = ["/usr/bin/java", "-Xmx64m", "-XX:+UseG1GC", "-XX:-UsePerfData", "-cp", classes, "Server", port]
     return _of_lines("java", command, port,
                      ["main java main sleep pthread_join 1", "main java listener idle accept 1",
