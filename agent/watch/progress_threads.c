@@ -114,7 +114,7 @@ static uint32_t op_of(const struct slot_now *slot)
 
 static bool stands(const struct slot_now *slot, const struct notebook_track *track, int64_t now)
 {
-	return slot->live && slot->state != THREAD_IDLE && !slot->moved && !slot->record.torn && now - track->since >= STANDS_NS;
+	return slot->live && slot->state != THREAD_IDLE && !slot->moved && !slot->record.torn && track->since <= now - STANDS_NS;
 }
 
 /* Only who could be one of many, or holds up somebody, is worth a question beside the loops. */

@@ -95,7 +95,7 @@ static bool is_interesting(struct proofs *proofs, const struct slot_now *slot, u
 static bool is_candidate(
 	struct proofs *proofs, const struct slot_now *slot, const struct notebook_track *track, int64_t now)
 {
-	return !slot->moved && !slot->record.torn && now - track->since >= STANDS_NS &&
+	return !slot->moved && !slot->record.torn && track->since <= now - STANDS_NS &&
 	       is_interesting(proofs, slot, track->call);
 }
 

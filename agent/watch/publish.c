@@ -122,11 +122,11 @@ static void fill_workers(struct snapshot *out, struct service *service)
 
 	for (unsigned i = 0; i < out->thread_count; i++) {
 		const struct snapshot_thread *thread = &out->threads[i];
+		double seconds = ((double)out->sampled - (double)thread->since) / (double)NS_PER_SECOND;
 
 		out->workers.by_state[thread->state]++;
-		if (thread->state == THREAD_LOCK && thread->waits_for.kind == TARGET_LOCK &&
-			(double)(out->sampled - thread->since) / (double)NS_PER_SECOND > out->lock_wait_seconds)
-			out->lock_wait_seconds = (double)(out->sampled - thread->since) / (double)NS_PER_SECOND;
+		if (thread->state == THREAD_LOCK && thread->waits_for.kind == TARGET_LOCK && seconds > out->lock_wait_seconds)
+			out->lock_wait_seconds = seconds;
 	}
 	out->workers.live = out->thread_count;
 	if (out->thread_count > core->workers_peak)
