@@ -224,7 +224,7 @@ def test_another_user_joins_but_cannot_take_a_name(agent):
 def test_a_directory_that_only_its_owner_may_enter_keeps_others_out(place):
     agent = Agent(place=place, mode=0o700)
     try:
-        stranger = agent.start(["/bin/sleep", "1000"], user=65534)
+        stranger = agent.start(["/bin/sleep", "1000"], user=65534, joins=False)
         mine = agent.start(["/bin/sleep", "1000"], service="mine")
         agent.has("mine", mine.pid)
         wait_until(lambda: is_mapped(stranger.pid) and lifesign.comm(stranger.pid) == "sleep", 15, stranger.said)
@@ -275,7 +275,7 @@ def test_a_service_in_another_network_joins_and_shows_its_listeners(agent):
 
 def test_fifty_at_once_all_join(agent):
     """All but a few: a service waits 20 ms for its answer, and one that a busy machine stops for longer stays uncovered."""
-    many = {f"s{i}": agent.start(["/bin/sleep", "1000"], service=f"s{i}") for i in range(50)}
+    many = {f"s{i}": agent.start(["/bin/sleep", "1000"], service=f"s{i}", joins=False) for i in range(50)}
     wait_until(lambda: len(agent.names()) >= 47, 20, lambda: (agent.names(), agent.said()))
 
     def covered():

@@ -216,7 +216,7 @@ def test_a_descriptor_limit_leaves_room_for_answers(place):
         resource.setrlimit(resource.RLIMIT_NOFILE, (280, 280))
     agent = Agent(place=place, preexec=few)
     try:
-        many = [agent.start(["/bin/sleep", "1000"], service=f"s{i}") for i in range(12)]
+        many = [agent.start(["/bin/sleep", "1000"], service=f"s{i}", joins=False) for i in range(12)]
         wait_until(lambda: len(agent.names()) == 8, 10, lambda: (agent.names(), agent.said()))
         wait_until(lambda: all(is_mapped(one.pid) for one in many), 15)
         assert all(one.process.poll() is None for one in many)

@@ -43,7 +43,7 @@ def start_all(agent, programs):
         return [name for name in programs if name not in agent.names()]
     for _ in range(5):
         for name in missing():
-            agent.start([os.path.join(SUPPORT, "lock_map"), *programs[name]], service=name)
+            agent.start([os.path.join(SUPPORT, "lock_map"), *programs[name]], service=name, joins=False)
         try:
             return wait_until(lambda: not missing(), 5, missing, every=0.2)
         except AssertionError:
