@@ -19,7 +19,7 @@ void lifesign_shim_work_end(void) __attribute__((weak));
 void lifesign_shim_queue_depth(long depth) __attribute__((weak));
 
 /* This thread made progress: for long computations that make no call which the shim sees. */
-static inline void lifesign_beat(void)
+static __inline__ void lifesign_beat(void)
 {
 	if (lifesign_shim_beat)
 		lifesign_shim_beat();
@@ -27,20 +27,20 @@ static inline void lifesign_beat(void)
 
 /* This thread starts one piece of work; until lifesign_work_end() it is not idle whatever it waits for.
  * `what` is not kept. Does not nest: a second begin starts the next piece. */
-static inline void lifesign_work_begin(const char *what)
+static __inline__ void lifesign_work_begin(const char *what)
 {
 	if (lifesign_shim_work_begin)
 		lifesign_shim_work_begin(what);
 }
 
-static inline void lifesign_work_end(void)
+static __inline__ void lifesign_work_end(void)
 {
 	if (lifesign_shim_work_end)
 		lifesign_shim_work_end();
 }
 
 /* How much work waits in this process now (0 or more); the latest value stands. */
-static inline void lifesign_queue_depth(long depth)
+static __inline__ void lifesign_queue_depth(long depth)
 {
 	if (lifesign_shim_queue_depth)
 		lifesign_shim_queue_depth(depth);

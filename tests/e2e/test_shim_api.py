@@ -4,10 +4,27 @@ import subprocess
 
 import pytest
 
-from lifesign import clean_environment, wait_until
+from lifesign import SOURCE, clean_environment, wait_until
 from shim_host import SUPPORT, Host
 
 QUEUE_DEPTH_KNOWN = 0x10  # PROCESS_QUEUE_DEPTH
+
+
+@pytest.mark.parametrize("standard", ["c89", "gnu89", "c99", "c17"])
+def test_the_header_is_for_old_services_too(place, standard):
+    source = place.file("api.c", """#include <lifesign.h>
+int main(void)
+{
+	lifesign_beat();
+	lifesign_work_begin("x");
+	lifesign_queue_depth(1);
+	lifesign_work_end();
+	return 0;
+}
+""")
+    subprocess.run(["cc", f"-std={standard}", "-pedantic", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}/include", source, "-o", source[:-2]],
+                   check=True, timeout=60)
+    assert subprocess.run([source[:-2]], env=clean_environment(), check=False, timeout=20).returncode == 0
 
 
 @pytest.mark.parametrize("program", ["example_service", "example_service-musl"])
