@@ -107,7 +107,7 @@ def test_a_host_that_does_not_exist_is_3():
     began = time.monotonic()
     done = call("check", "--url", "http://nowhere.invalid:80")
     assert done.returncode == 3 and done.stderr.startswith("lifesign: no agent: http://nowhere.invalid:80 (")
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 15
 
 
 def test_a_directory_of_somebody_else_is_not_trusted(place):
@@ -147,7 +147,7 @@ def test_silence_is_bounded(place, words, status, out):
         began = time.monotonic()
         done = ask(place, *words)
         assert (done.returncode, done.stdout) == (status, out)
-        assert 1.5 < time.monotonic() - began < 6
+        assert 1.5 < time.monotonic() - began < 15
 
 
 def test_a_drip_is_bounded(place):
@@ -157,7 +157,7 @@ def test_a_drip_is_bounded(place):
         began = time.monotonic()
 
         def drip():
-            while time.monotonic() - began < 6:
+            while time.monotonic() - began < 16:
                 for peer in one.held:
                     try:
                         peer.send(b"H")
@@ -166,7 +166,7 @@ def test_a_drip_is_bounded(place):
                 threading.Event().wait(0.05)
         threading.Thread(target=drip, daemon=True).start()
         assert ask(place, "check", "--strict").returncode == 2
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 15
 
 
 def test_a_full_queue_is_bounded(place):
@@ -187,7 +187,7 @@ def test_a_full_queue_is_bounded(place):
         began = time.monotonic()
         done = ask(place, "check", "readyz")
         assert (done.returncode, done.stdout) == (1, "readyz cannot tell: no answer (Connection timed out)\n")
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 15
         for peer in peers:
             peer.close()
 
@@ -323,7 +323,7 @@ def test_reload_does_not_wait_for_ever(place):
     with agent(place, answers=Reloading(later=10**6).answers()):
         began = time.monotonic()
         assert ask(place, "reload").returncode == 3
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 15
 
 
 def test_reload_where_it_is_not_taken_is_77(place):

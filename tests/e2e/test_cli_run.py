@@ -69,7 +69,7 @@ def test_reload_takes_a_good_file_and_refuses_a_bad_one(run, place):
     place.file("c.yaml", "serviceVersion: two\n")
     done = call("reload", "--dir", one.dir)
     assert (done.returncode, done.stdout) == (0, "configuration taken over\n"), done.stderr
-    wait_until(lambda: one.status()["version"] == "two", 5)
+    wait_until(lambda: one.status()["version"] == "two", 15)
 
     place.file("c.yaml", "serviceVersion: three\nlivness: {}\n")
     done = call("reload", "--dir", one.dir)
@@ -118,7 +118,7 @@ def test_after_a_killed_run_there_is_no_agent(run):
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    wait_until(lambda: not one.left(), 5)
+    wait_until(lambda: not one.left(), 15)
     done = call("check", "--dir", one.dir)
     assert done.returncode == 3 and "no agent" in done.stderr
 

@@ -175,9 +175,9 @@ def watch(place, **options):
 def test_watch_prints_blocks_until_it_is_interrupted(place):
     with FakeAgent(f"{place.directory('d')}/orders.sock", status_answers()) as agent:
         page = watch(place)
-        wait_until(lambda: sum("/health/status" in request for request in agent.requests) >= 3, 10)
+        wait_until(lambda: sum("/health/status" in request for request in agent.requests) >= 4, 20)  # the fourth is asked when the third is printed
         page.send_signal(signal.SIGINT)
-        out, _ = page.communicate(timeout=5)
+        out, _ = page.communicate(timeout=15)
     assert page.returncode == 0
     assert "\x1b" not in out and out.count("\n\norders, up ") == out.count("orders, up ") - 1 >= 2
 
@@ -195,7 +195,7 @@ def test_watch_goes_on_while_the_agent_is_replaced(place):
     finally:
         if page:
             page.terminate()
-            page.communicate(timeout=5)
+            page.communicate(timeout=15)
     assert page.returncode in (0, 3)
 
 
@@ -204,7 +204,7 @@ def test_watch_without_an_agent_ends_at_once(place):
     began = time.monotonic()
     assert call("status", "--watch", "--dir", place.path + "/d").returncode == 3
     assert call("status", "--watch", "--url", "http://127.0.0.1:1").returncode == 3
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_watch_ends_when_nobody_reads(place):
@@ -219,4 +219,4 @@ def test_watch_redraws_a_terminal_and_ctrl_c_ends_it(place):
         with Plain([BIN, "status", "--watch", "--dir", place.path + "/d"], tty=True, env={"TERM": "xterm"}) as page:
             wait_until(lambda: page.out().count("\x1b[H\x1b[J") >= 2, 10, page.said)
             page.type(b"\x03")
-            assert page.wait(5) == 0
+            assert page.wait(15) == 0
