@@ -152,7 +152,8 @@ struct ladder_process {
 	int64_t usage_read, throttled; /* the latter: of this step */
 	int64_t paused; /* how long it has burnt CPU time while none of its threads entered a call */
 	int64_t pool_began, pool_stood, pool_worked;
-	uint8_t pool_good;
+	uint8_t pool_good, pool_free; /* fresh looks that agree; steps without such a fault */
+	enum held_code pool_fault;    /* whose fault it is that all of the pool are away */
 	bool pool_due;
 	bool quiet; /* between the last two looks at its usage it did not run at all */
 	bool moved; /* a thread entered or left a call since the last such look */

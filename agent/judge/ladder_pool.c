@@ -105,11 +105,12 @@ static void start_over(struct climb *climb, struct ladder_process *process)
 		climb->recovered[ROW_POOL_EXHAUSTED] = true;
 	process->pool_began = climb->frame->now;
 	process->pool_stood = process->pool_worked = 0;
-	process->pool_good = 0;
+	process->pool_good = process->pool_free = 0;
+	process->pool_fault = HELD_NO;
 	process->pool_due = false;
 }
 
-static enum held_code fault_of(const struct climb *climb, const struct ladder_process *process)
+static enum held_code fault_now(const struct climb *climb, const struct ladder_process *process)
 {
 	const struct {
 		int32_t own;
@@ -123,6 +124,25 @@ static enum held_code fault_of(const struct climb *climb, const struct ladder_pr
 			return faults[i].held;
 	}
 	return HELD_NO;
+}
+
+/* Between two such waits somebody runs for a moment: that is not the end of it. */
+static enum held_code fault_of(const struct climb *climb, struct ladder_process *process)
+{
+	enum held_code fault = fault_now(climb, process);
+
+	process->pool_free = fault != HELD_NO ? 0 : process->pool_free + (process->pool_free < GOOD_SAMPLES);
+	if (fault != HELD_NO || process->pool_free >= GOOD_SAMPLES)
+		process->pool_fault = fault;
+	return process->pool_fault;
+}
+
+static void note_peer(struct climb *climb, const struct ladder_process *process)
+{
+	int32_t peer = process->pool_external != LADDER_NOBODY ? process->pool_external : climb->away_first[WAIT_EXTERNAL];
+
+	if (process->pool_external != LADDER_NOBODY || climb->away[WAIT_EXTERNAL])
+		climb_note_peer(climb, (uint32_t)peer);
 }
 
 static void advance(const struct climb *climb, uint32_t number, struct ladder_process *process, bool may_die)
@@ -165,9 +185,7 @@ static void judge(struct climb *climb, uint32_t number)
 		stand.held = fault;
 	}
 	if (stand.held == HELD_DEPENDENCY_WAIT)
-		climb_note_peer(climb,
-			(uint32_t)(process->pool_external != LADDER_NOBODY ? process->pool_external
-									   : climb->away_first[WAIT_EXTERNAL]));
+		note_peer(climb, process);
 	stand_note(process, GROUP_PROCESS, ROW_POOL_EXHAUSTED, &stand);
 }
 

@@ -78,6 +78,26 @@ static void what_one_of_the_pool_waits_for_decides(void **state)
 	}
 }
 
+static void a_pool_between_two_waits_for_a_disk_still_waits_for_it(void **state)
+{
+	(void)state;
+	a_pool(3);
+	w.processes[0].queue = true;
+	for (uint32_t i = 0; i < 3; i++)
+		waits(&w, i, OP_READ, WAIT_FILE);
+	pass(&w, 20 * SECOND);
+	assert_int_equal(held(&w, ROW_POOL_EXHAUSTED), HELD_IO_WAIT);
+	for (uint32_t i = 0; i < 3; i++)
+		computes(&w, i);
+	tick(&w);
+	assert_int_equal(held(&w, ROW_POOL_EXHAUSTED), HELD_IO_WAIT);
+	for (uint32_t i = 0; i < 3; i++)
+		waits(&w, i, OP_LOCK, WAIT_LOCK);
+	pass(&w, SECOND);
+	assert_int_equal(level(&w, ROW_POOL_EXHAUSTED), LEVEL_NOT_READY);
+	assert_int_equal(held(&w, ROW_POOL_EXHAUSTED), HELD_NO);
+}
+
 static void a_pool_of_which_one_computes_is_never_dead(void **state)
 {
 	(void)state;
@@ -252,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pool_is_exhausted_when_all_are_away_and_connections_wait),
 		cmocka_unit_test(what_one_of_the_pool_waits_for_decides),
+		cmocka_unit_test(a_pool_between_two_waits_for_a_disk_still_waits_for_it),
 		cmocka_unit_test(a_pool_of_which_one_computes_is_never_dead),
 		cmocka_unit_test(a_dispatcher_and_its_pool),
 		cmocka_unit_test(a_dispatcher_that_takes_no_more_until_its_pool_has_room),
