@@ -10,7 +10,7 @@
 struct answers {
 	enum verdict verdict;
 	bool live, ready, startup;
-	unsigned services;
+	unsigned services, dependencies; /* the latter: their generation */
 };
 
 static struct answers shown; /* owner: the sampler */
@@ -34,7 +34,7 @@ static struct answers sum_up(const struct fleet *fleet)
 {
 	bool any = fleet->count > 0;
 	bool settled_only = any_settled(fleet);
-	struct answers all = {any ? VERDICT_ALIVE : VERDICT_UNKNOWN, true, any, any, fleet->count};
+	struct answers all = {any ? VERDICT_ALIVE : VERDICT_UNKNOWN, true, any, any, fleet->count, fleet->dependencies.generation};
 
 	for (unsigned i = 0; i < fleet->count; i++) {
 		const struct verdicts *one = &fleet->services[i]->verdicts;
@@ -55,17 +55,27 @@ bool whole_follow(const struct fleet *fleet)
 	struct answers now = sum_up(fleet);
 
 	return now.verdict != shown.verdict || now.live != shown.live || now.ready != shown.ready ||
-	       now.startup != shown.startup || now.services != shown.services;
+	       now.startup != shown.startup || now.services != shown.services || now.dependencies != shown.dependencies;
+}
+
+/* Dependencies are those of all. */
+static bool is_told(const struct snapshot_answer *of, const struct reason *reason)
+{
+	for (unsigned i = 0; i < of->reason_count; i++)
+		if (reason->dependency && of->reasons[i].dependency == reason->dependency && of->reasons[i].code == reason->code)
+			return true;
+	return false;
 }
 
 static void add_reason(struct snapshot_answer *to, const struct reason *reason, const char *whose)
 {
 	struct snapshot_reason *added;
 
-	if (to->reason_count == SNAPSHOT_REASONS)
+	if (to->reason_count == SNAPSHOT_REASONS || is_told(to, reason))
 		return;
 	added = &to->reasons[to->reason_count++];
-	*added = (struct snapshot_reason){.code = reason->code, .held = reason->held, .minor = reason->minor, .since = reason->since};
+	*added = (struct snapshot_reason){.code = reason->code, .held = reason->held, .minor = reason->minor, .since = reason->since,
+		.dependency = reason->dependency};
 	(void)snprintf(added->detail, sizeof(added->detail), "%s", whose);
 }
 
@@ -145,6 +155,7 @@ void whole_publish(const struct fleet *fleet, int64_t now)
 	out->startup.ok = shown.startup;
 	fill_reasons(out, fleet);
 	fill_agent(out, fleet, now);
+	dependencies_fill(&fleet->dependencies, out);
 	for (unsigned i = 0; i < fleet->count; i++)
 		add_counts(out, fleet->services[i]);
 	snapshot_publish_root(out);

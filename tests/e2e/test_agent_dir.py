@@ -70,6 +70,25 @@ def test_the_worst_is_the_whole(agent):
     assert [r["detail"] for r in agent.status()["live"]["reasons"]] == ["b"]
 
 
+def test_dependencies_are_those_of_the_whole(place):
+    refused = f"tcp://127.0.0.1:{free_port()}"
+    path = place.file("c.yaml", "readiness: {periodSeconds: 0.5, failureThreshold: 1}\n"
+                                f"dependencies: [{{name: db, url: '{refused}', class: hard}}]\n")
+    agent = Agent(["--config", path], place=place)
+    try:
+        for name in ("a", "b"):
+            agent.has(name, agent.start(redis(), service=name).pid)
+        reasons = wait_until(lambda: [r for r in agent.status()["ready"]["reasons"] if r["detail"].startswith("refused")], 15, agent.status)
+        assert [(r["code"], r["dependency"]) for r in reasons] == [("dependency_down", "db")]
+        assert [(d["name"], d["status"]) for d in agent.status()["dependencies"]] == [("db", "down")]
+        assert (agent.get("/readyz/db").status, agent.get("/services/a/readyz/db").status) == (503, 503)
+        wait_until(lambda: agent.get("/readyz?exclude=db&exclude=dependency_down").status == 200, 15, agent.status)
+        series = [line.split(" ")[0] for line in agent.get("/metrics").text.splitlines() if not line.startswith("#")]
+        assert len(series) == len(set(series)) and any("lifesign_dependency_up" in one for one in series)
+    finally:
+        agent.close()
+
+
 def test_a_service_that_is_started_anew_takes_its_name_over(agent):
     one = agent.start(redis())
     agent.has("redis-server", one.pid)
