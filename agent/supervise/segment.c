@@ -9,15 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-
-enum { SLOTS_A_PROCESS = 8, PROCESSES_MIN = 64 };
-
-static uint32_t count_processes(uint32_t slots)
-{
-	uint32_t count = slots / SLOTS_A_PROCESS;
-
-	return count < PROCESSES_MIN ? PROCESSES_MIN : count;
-}
+#include "base/segment_layout.h"
 
 /* Every page is there from the start: a full memory cannot kill a service by SIGBUS later. */
 static int make_memory(size_t bytes)
@@ -37,18 +29,19 @@ static int make_memory(size_t bytes)
 /* Magic last: until then it is no segment for anybody. */
 static void write_geometry(const struct segment *segment)
 {
+	const struct segment_layout layout = segment_layout(segment->slot_count);
 	struct segment_header *header = segment->header;
 
 	header->abi_major = SEGMENT_ABI_MAJOR;
 	header->abi_minor = SEGMENT_ABI_MINOR;
 	header->header_bytes = SEGMENT_HEADER_BYTES;
 	header->process_bytes = SEGMENT_PROCESS_BYTES;
-	header->process_count = segment->process_count;
-	header->process_offset = SEGMENT_HEADER_BYTES;
+	header->process_count = layout.process_count;
+	header->process_offset = layout.process_offset;
 	header->slot_bytes = SEGMENT_SLOT_BYTES;
-	header->slot_count = segment->slot_count;
-	header->slot_offset = SEGMENT_HEADER_BYTES + (uint64_t)segment->process_count * SEGMENT_PROCESS_BYTES;
-	header->segment_bytes = segment->bytes;
+	header->slot_count = layout.slot_count;
+	header->slot_offset = layout.slot_offset;
+	header->segment_bytes = layout.bytes;
 	header->created = segment->created;
 	header->supervisor = segment->supervisor;
 	__atomic_store_n(&header->magic, SEGMENT_MAGIC, __ATOMIC_RELEASE); /* partner: whoever maps it */
@@ -64,10 +57,12 @@ static void write_header(const struct segment *segment)
 
 static void lay_out(struct segment *segment, uint32_t slots)
 {
-	segment->slot_count = slots;
-	segment->process_count = count_processes(slots);
+	const struct segment_layout layout = segment_layout(slots);
+
+	segment->slot_count = layout.slot_count;
+	segment->process_count = layout.process_count;
+	segment->bytes = layout.bytes;
 	segment->supervisor = getpid();
-	segment->bytes = SEGMENT_HEADER_BYTES + (size_t)segment->process_count * SEGMENT_PROCESS_BYTES + (size_t)slots * SEGMENT_SLOT_BYTES;
 }
 
 static int map_tables(struct segment *segment)

@@ -21,7 +21,7 @@ int slots_start(struct slots *slots, int segment_fd, struct notebook *notebook)
 	int ret;
 
 	*slots = (struct slots){.notebook = notebook};
-	ret = view_open(&slots->view, segment_fd);
+	ret = view_open_own(&slots->view, segment_fd, notebook->slots);
 	if (ret < 0)
 		return ret;
 	if (slots->view.slot_count > notebook->slots)

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/segment_layout.h"
 #include "lifesign/segment.h"
 
 static bool is_power_of_two(uint32_t value)
@@ -52,13 +53,11 @@ static int check_header(struct view *view, const struct segment_header *header)
 	return 0;
 }
 
-int view_open(struct view *view, int fd)
+static int map_memory(struct view *view, int fd)
 {
-	struct segment_header header;
 	struct stat status;
 	int seals = fcntl(fd, F_GET_SEALS);
 	void *base;
-	int ret;
 
 	if (seals < 0 || !(seals & F_SEAL_SHRINK)) /* a file that can shrink would kill us by SIGBUS */
 		return seals < 0 ? -errno : -EPROTO;
@@ -70,11 +69,42 @@ int view_open(struct view *view, int fd)
 	if (base == MAP_FAILED)
 		return -errno;
 	*view = (struct view){.base = base, .bytes = (size_t)status.st_size};
-	memcpy(&header, base, sizeof(header));
+	return 0;
+}
+
+static int read_header(struct view *view)
+{
+	struct segment_header header;
+	int ret;
+
+	memcpy(&header, view->base, sizeof(header));
 	ret = check_header(view, &header);
 	if (ret < 0)
 		view_close(view);
 	return ret;
+}
+
+int view_open(struct view *view, int fd)
+{
+	int ret = map_memory(view, fd);
+
+	return ret < 0 ? ret : read_header(view);
+}
+
+int view_open_own(struct view *view, int fd, uint32_t slots)
+{
+	const struct segment_layout layout = segment_layout(slots);
+	int ret = map_memory(view, fd);
+
+	if (ret < 0 || view->bytes != layout.bytes)
+		return ret < 0 ? ret : read_header(view);
+	view->slot_count = layout.slot_count;
+	view->slot_bytes = SEGMENT_SLOT_BYTES;
+	view->slot_offset = layout.slot_offset;
+	view->process_count = layout.process_count;
+	view->process_bytes = SEGMENT_PROCESS_BYTES;
+	view->process_offset = layout.process_offset;
+	return 0;
 }
 
 void view_close(struct view *view)

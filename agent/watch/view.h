@@ -48,6 +48,10 @@ struct segment_counters {
 };
 
 int view_open(struct view *view, int fd);
+
+/* Of a supervisor of this build, by so many slots: what its size says is believed, not the header, which the service may
+ * have written over. Another size: as view_open. */
+int view_open_own(struct view *view, int fd, uint32_t slots);
 void view_close(struct view *view);
 
 /* For the sweep: the slot itself, then its words one by one by acquire loads, which pair with the shim's release

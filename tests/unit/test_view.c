@@ -142,6 +142,11 @@ static void a_header_that_changes_later_moves_nothing(void **state)
 	assert_true(counters.started == UINT64_MAX);
 	view_close(&view);
 	assert_int_equal(view_open(&view, segment->fd), -EPROTO);
+	assert_int_equal(view_open_own(&view, segment->fd, SLOTS * 2), -EPROTO);
+	assert_int_equal(view_open_own(&view, segment->fd, SLOTS), 0); /* the agent of this build knows where all is */
+	assert_true(view_slot(&view, SLOTS - 1, &slot));
+	assert_int_equal(slot.claim, 5);
+	view_close(&view);
 	segment_keep_geometry(segment);
 	assert_int_equal(view_open(&view, segment->fd), 0); /* the supervisor mends what it made */
 	assert_memory_equal(segment->header, &whole, offsetof(struct segment_header, boot_minus_mono));
