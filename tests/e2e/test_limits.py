@@ -1,4 +1,4 @@
-# ctest: serial timeout=200
+# ctest: timeout=400
 # SPDX-License-Identifier: Apache-2.0
 """What a service uses of what it may have: near a limit it is not ready, and ready again when it gave back; what
 grows without end is degraded. None of it is ever dead."""
@@ -105,7 +105,7 @@ def test_threads_of_one_kind_that_only_become_more_are_told_and_gate_nothing(ser
     config.write_text("liveness: {sampleSeconds: 0.01}\n")  # a window of growth is 600 samples
     it = server(options=["--config", config])
     it.ask("threads 3000")
-    wait_until(lambda: it.reason("thread_leak"), 90, lambda: str(it.run.status()["workers"]))
+    wait_until(lambda: it.reason("thread_leak"), 200, lambda: str(it.run.status()["workers"]))
     assert "more and more of them" in it.reason("thread_leak")["detail"]
     assert it.run.get("/readyz").status == 200
     assert it.run.get("/livez").headers["Lifesign-Verdict"] == "degraded"
