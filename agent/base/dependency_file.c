@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `dependencies` and `groups` of the configuration file: the tree of config.c is walked along the tables of
- * dependency_kinds.c. All that is wrong is told in one run.
+ * `dependencies` and `groups` of the file: config.c's tree along the tables of dependency_kinds.c, all faults in one run.
  */
 #include "base/dependency_set.h"
 
